@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One target a room. Scripts/check holds the arrows between them to what is written here and to what the
+// sources import; docs/rooms.md says what each room is for.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func door(_ name: String, pkgConfig: String, apt: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(room)Tests", dependencies: [.byName(name: room)] + dependencies, swiftSettings: strict)
+}
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "marquee",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "marquee", targets: ["marquee"]),
+    .library(name: "MarqueeClient", targets: ["MarqueeClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: [
+    door("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
+    door("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+    door("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+    .target(name: "CMessages", dependencies: ["CProtobufC"]),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+    room("Base", ["COpenSSL"]),
+    room("Wire", ["Base", "CNGHTTP2", "COpenSSL", "CMessages", "CProtobufC", nioCore, nioPosix]),
+    room("Snapshots", ["Base"]),
+    room("Catalogue", ["Base"]),
+    room("Features", ["Base"]),
+    room("Embedding", ["Base", "Catalogue", "CKernels"]),
+    room("Retrieval", ["Base", "CKernels"]),
+    room("Ranking", ["Base", "CKernels"]),
+    room("Serving", ["Base", "Snapshots", "Catalogue", "Features", "Retrieval", "Ranking"]),
+    room(
+      "Control",
+      ["Base", "Snapshots", "Catalogue", "Embedding", "Features", "Retrieval", "Ranking", grdb, yams]),
+    room("MarqueeClient", ["Base", "Wire"]),
+    .executableTarget(
+      name: "marquee",
+      dependencies: [
+        "Base", "Wire", "Snapshots", "Catalogue", "Features", "Embedding", "Retrieval", "Ranking", "Serving",
+        "Control", "MarqueeClient", argumentParser, yams, nioCore, nioPosix,
+      ], swiftSettings: strict),
+    tests("Base"),
+    tests("Wire", ["Base", nioCore, nioPosix, nioEmbedded]),
+    tests("Snapshots", ["Base"]),
+    tests("Catalogue", ["Base"]),
+    tests("Features", ["Base"]),
+    tests("Embedding", ["Base", "Catalogue"]),
+    tests("Retrieval", ["Base", "CKernels"]),
+    tests("Ranking", ["Base", "CKernels"]),
+    tests("Serving", ["Base", "Snapshots", "Catalogue", "Features", "Retrieval", "Ranking"]),
+    tests("Control", ["Base", "Snapshots", "Catalogue"]),
+  ]
+)
