@@ -22,7 +22,9 @@ package struct PublicKey: Hashable, Sendable {
   package var id: String { String(Digest(of: bytes).hex.prefix(16)) }
 
   package func verify(signature: [UInt8], of message: [UInt8]) -> Bool {
-    guard let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count) else { return false }
+    guard let key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count) else {
+      return false
+    }
     defer { EVP_PKEY_free(key) }
     guard let context = EVP_MD_CTX_new() else { return false }
     defer { EVP_MD_CTX_free(context) }
@@ -44,7 +46,8 @@ package struct PrivateKey: Sendable {
     defer { EVP_PKEY_free(key) }
     var bytes = [UInt8](repeating: 0, count: PublicKey.byteCount)
     var count = bytes.count
-    guard EVP_PKEY_get_raw_public_key(key, &bytes, &count) == 1, let publicKey = PublicKey(bytes: bytes) else {
+    guard EVP_PKEY_get_raw_public_key(key, &bytes, &count) == 1, let publicKey = PublicKey(bytes: bytes)
+    else {
       return nil
     }
     self.seed = seed
