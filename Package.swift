@@ -80,5 +80,6 @@ let package = Package(
     tests("Ranking", ["Base", "CKernels"]),
     tests("Serving", ["Base", "Snapshots", "Catalogue", "Features", "Retrieval", "Ranking"]),
     tests("Control", ["Base", "Snapshots", "Catalogue"]),
+    tests("MarqueeClient", ["Base", "Wire"]),
   ]
 )
