@@ -29,13 +29,13 @@ package enum CandidateFeatures {
     package var similarity: Float
     /// Cosine of the title's vector and that of the title last watched; 0 without one.
     package var similarityLast: Float
-    /// 0...1, as ``CandidateFeatures/popularity(count:most:)`` gives it.
+    /// 0...1, as the catalogue's statistics give it.
     package var popularity: Float
     /// Days from the release to the request; `nil` when the release is unknown. Before the release is negative.
     package var ageDays: Float?
     /// 0...1, as ``GenreShares/affinity(_:)`` gives it.
     package var genreAffinity: Float
-    /// 0...1: how much more it is watched lately than it was, against the most trending title.
+    /// 0...1, as the catalogue's statistics give it.
     package var trending: Float
     /// Events of the profile that are not rejections, within what is kept for serving.
     package var historyCount: Int
@@ -82,12 +82,6 @@ package enum CandidateFeatures {
     }
   }
 
-  /// Interactions on a logarithmic scale, 0...1, where `most` is the count of the most watched title.
-  package static func popularity(count: Float, most: Float) -> Float {
-    guard count > 0, most > 0 else { return 0 }
-    return min(1, log1pf(count) / log1pf(most))
-  }
-
   /// 1 at the release, a half after ``recencyHalfLifeDays``; 0 when the release is unknown, 1 before it.
   package static func recency(ageDays: Float?) -> Float {
     guard let ageDays, ageDays.isFinite else { return 0 }
@@ -109,37 +103,43 @@ package enum CandidateFeatures {
 }
 
 /// How a profile's watching is spread over genres: shares that sum to 1. Reused from request to request.
+///
+/// A genre set has a bit for each genre, as the catalogue numbers them.
 package struct GenreShares: Sendable {
-  private var weights: [Float] = []
+  package static let genreCountMax = 64
+
+  private var weights = [Float](repeating: 0, count: genreCountMax)
   private var total: Float = 0
 
   package init() {}
 
-  /// Forgets everything, for another profile in a generation of `genreCount` genres.
-  package mutating func reset(genreCount: Int) {
+  /// Forgets everything, for another profile.
+  package mutating func reset() {
     total = 0
-    if weights.count == genreCount {
-      for genre in weights.indices { weights[genre] = 0 }
-    } else {
-      weights = [Float](repeating: 0, count: genreCount)
-    }
+    for genre in weights.indices { weights[genre] = 0 }
   }
 
   /// One watched title: its weight is divided among its genres. Weights that aren't positive say nothing here.
-  package mutating func add(genres: some Collection<Int>, weight: Float) {
-    guard weight > 0, weight.isFinite, !genres.isEmpty else { return }
-    let share = weight / Float(genres.count)
-    for genre in genres where weights.indices.contains(genre) {
-      weights[genre] += share
-      total += share
+  package mutating func add(genreSet: UInt64, weight: Float) {
+    guard weight > 0, weight.isFinite, genreSet != 0 else { return }
+    let share = weight / Float(genreSet.nonzeroBitCount)
+    var bits = genreSet
+    while bits != 0 {
+      weights[bits.trailingZeroBitCount] += share
+      bits &= bits - 1
     }
+    total += weight
   }
 
   /// The part of the watching that was in one of these genres, 0...1; 0 without history.
-  package func affinity(_ genres: some Sequence<Int>) -> Float {
+  package func affinity(_ genreSet: UInt64) -> Float {
     guard total > 0 else { return 0 }
     var sum: Float = 0
-    for genre in genres where weights.indices.contains(genre) { sum += weights[genre] }
+    var bits = genreSet
+    while bits != 0 {
+      sum += weights[bits.trailingZeroBitCount]
+      bits &= bits - 1
+    }
     return min(1, sum / total)
   }
 }
