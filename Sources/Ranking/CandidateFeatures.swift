@@ -21,7 +21,7 @@ package enum CandidateFeatures {
   /// A title is new up to this age, in days.
   package static let newDays: Float = 30
   /// The history count whose value is 1.
-  package static let historyCountMax = 100
+  package static let historyCountMax = 50
 
   /// The primitive facts about one candidate and the profile that it is for.
   package struct Inputs: Sendable {
@@ -37,7 +37,7 @@ package enum CandidateFeatures {
     package var genreAffinity: Float
     /// 0...1, as the catalogue's statistics give it.
     package var trending: Float
-    /// Events of the profile that are not rejections, within what is kept for serving.
+    /// Titles that speak for something in the profile's history: those with a weight above zero.
     package var historyCount: Int
     /// Started and neither completed nor left.
     package var isInProgress: Bool
@@ -100,6 +100,30 @@ package enum CandidateFeatures {
 
   /// A peer's float may be anything: what is not finite is 0.
   private static func bounded(_ value: Float) -> Float { value.isFinite ? min(1, max(-1, value)) : 0 }
+}
+
+/// How weighted titles become a profile's vector: the sum of their vectors by weight, rejections counting less, at
+/// unit length.
+///
+/// What is rejected is often like what is liked (one looks at one's own kind of films), so at full weight it would
+/// take away the very direction that it stands in.
+package enum ProfileVector {
+  package static let rejectionShare: Float = 0.3
+
+  /// The factor of a title's vector in the sum, from its weight.
+  package static func factor(ofWeight weight: Float) -> Float {
+    weight >= 0 ? weight : weight * rejectionShare
+  }
+
+  /// Brings the sum to unit length. False, and the sum of no use, when it has no direction or isn't finite.
+  package static func normalise(_ sum: UnsafeMutableBufferPointer<Float>) -> Bool {
+    var square: Float = 0
+    for value in sum { square += value * value }
+    guard square.isFinite, square > 1e-12 else { return false }
+    let factor = 1 / square.squareRoot()
+    for index in sum.indices { sum[index] *= factor }
+    return true
+  }
 }
 
 /// How a profile's watching is spread over genres: shares that sum to 1. Reused from request to request.

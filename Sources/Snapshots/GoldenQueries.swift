@@ -9,7 +9,7 @@ package import Base
 /// The `golden/all` segment: queries whose answers are known, which a generation must give before it serves.
 ///
 /// A query is a few watched titles and the ten titles that retrieval found for them when the snapshot was built: the
-/// unit-normalised plain mean of their vectors, searched at the index's default settings, without a filter. Written
+/// unit-normalised plain sum of their vectors, searched at the index's default settings among all live titles. Written
 /// by the builder, answered by each replica. JSON with sorted keys, so that equal queries are equal bytes:
 ///
 ///     {"formatVersion":1,"queries":[{"expected":["t9", …],"watched":["t1","t2"]}, …]}
