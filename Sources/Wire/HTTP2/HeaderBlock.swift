@@ -1,0 +1,77 @@
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
+/// The fields of one header block, in order: their bytes in one array, their places in another.
+struct HeaderBlock: Sendable {
+  struct Field: Sendable {
+    var start: Int
+    var nameCount: Int
+    var valueCount: Int
+  }
+
+  private(set) var bytes: [UInt8] = []
+  private(set) var fields: [Field] = []
+
+  var isEmpty: Bool { fields.isEmpty }
+  var indices: Range<Int> { fields.indices }
+
+  mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+    fields.append(Field(start: bytes.count, nameCount: name.count, valueCount: value.count))
+    bytes.append(contentsOf: name)
+    bytes.append(contentsOf: value)
+  }
+
+  mutating func append(_ name: StaticString, _ value: some Collection<UInt8>) {
+    fields.append(Field(start: bytes.count, nameCount: name.utf8CodeUnitCount, valueCount: value.count))
+    bytes.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    bytes.append(contentsOf: value)
+  }
+
+  mutating func append(_ name: StaticString, _ value: String) { append(name, value.utf8) }
+
+  mutating func append(name: String, value: some Collection<UInt8>) {
+    let start = bytes.count
+    bytes.append(contentsOf: name.utf8)
+    let nameCount = bytes.count - start
+    bytes.append(contentsOf: value)
+    fields.append(Field(start: start, nameCount: nameCount, valueCount: bytes.count - start - nameCount))
+  }
+
+  mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    fields.removeAll(keepingCapacity: true)
+  }
+
+  func name(_ index: Int) -> ArraySlice<UInt8> {
+    let field = fields[index]
+    return bytes[field.start..<field.start + field.nameCount]
+  }
+
+  func value(_ index: Int) -> ArraySlice<UInt8> {
+    let field = fields[index]
+    let start = field.start + field.nameCount
+    return bytes[start..<start + field.valueCount]
+  }
+
+  func name(_ index: Int, is name: StaticString) -> Bool {
+    let field = fields[index]
+    guard field.nameCount == name.utf8CodeUnitCount else { return false }
+    return bytes.withUnsafeBufferPointer {
+      guard let base = $0.baseAddress else { return false }
+      return memcmp(base + field.start, name.utf8Start, field.nameCount) == 0
+    }
+  }
+
+  /// The value of the first field of this name.
+  func first(_ name: StaticString) -> ArraySlice<UInt8>? {
+    for index in fields.indices where self.name(index, is: name) { return value(index) }
+    return nil
+  }
+
+  func text(_ name: StaticString) -> String? {
+    first(name).map { String(decoding: $0, as: UTF8.self) }
+  }
+}

@@ -1,0 +1,87 @@
+package import Base
+
+/// One method of a service: its path, who may call it, and what answers.
+package struct RPCMethod: Sendable {
+  /// Who may call a method. Nobody else reaches its handler.
+  package enum Admission: Sendable, Equatable, ExpressibleByArrayLiteral {
+    /// Every peer that has a connection: health and reflection.
+    case everyone
+    case roles(Set<Role>)
+
+    package init(arrayLiteral roles: Role...) { self = .roles(Set(roles)) }
+
+    func admits(_ peer: Peer) -> Bool {
+      switch self {
+      case .everyone: true
+      case .roles(let roles): !roles.isDisjoint(with: peer.roles)
+      }
+    }
+  }
+
+  package enum Handler: Sendable {
+    /// Called on the event loop with the one message: it must not block, and answers later, from any thread, exactly
+    /// once, through ``ServerCall/reply(_:)`` or ``ServerCall/fail(_:)``.
+    case unary(@Sendable (ServerCall, [UInt8]) -> Void)
+    /// A task for each call: client-, server-streaming and both. Returning ends the call well; a thrown `Fault` is
+    /// its status.
+    case streaming(@Sendable (ServerCall, RequestStream, ResponseWriter) async throws -> Void)
+  }
+
+  /// `/package.Service/Method`.
+  package let path: String
+  package let admits: Admission
+  package let handler: Handler
+  /// Whether a draining server waits for open calls of this method. Not for watchers, which never end by themselves.
+  package let holdsDrain: Bool
+
+  package init(_ path: String, admits: Admission, holdsDrain: Bool = true, _ handler: Handler) {
+    precondition(path.first == "/" && path.split(separator: "/").count == 2, "\(path) is no method path")
+    self.path = path
+    self.admits = admits
+    self.handler = handler
+    self.holdsDrain = holdsDrain
+  }
+
+  /// `package.Service`.
+  package var service: String { String(path.dropFirst().prefix { $0 != "/" }) }
+}
+
+/// The methods of a server by the bytes of their paths, so that looking one up allocates nothing.
+struct MethodTable: Sendable {
+  private let methods: [RPCMethod]
+  private let paths: [[UInt8]]
+  /// Open addressing, at most half full; -1 is a free slot.
+  private var slots: [Int]
+
+  init(_ methods: [RPCMethod]) {
+    self.methods = methods
+    paths = methods.map { Array($0.path.utf8) }
+    var size = 16
+    while size < methods.count * 2 { size *= 2 }
+    slots = [Int](repeating: -1, count: size)
+    for (index, path) in paths.enumerated() {
+      var slot = Self.hash(path[...]) & (size - 1)
+      while slots[slot] >= 0 {
+        precondition(paths[slots[slot]] != path, "\(methods[index].path) is registered twice")
+        slot = (slot + 1) & (size - 1)
+      }
+      slots[slot] = index
+    }
+  }
+
+  subscript(_ path: ArraySlice<UInt8>) -> RPCMethod? {
+    var slot = Self.hash(path) & (slots.count - 1)
+    while slots[slot] >= 0 {
+      if paths[slots[slot]].elementsEqual(path) { return methods[slots[slot]] }
+      slot = (slot + 1) & (slots.count - 1)
+    }
+    return nil
+  }
+
+  /// FNV-1a. The table is fixed at start, so a peer can't fill it with collisions.
+  private static func hash(_ path: ArraySlice<UInt8>) -> Int {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in path { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return Int(truncatingIfNeeded: hash ^ hash >> 32) & Int.max
+  }
+}

@@ -1,0 +1,157 @@
+package import Base
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// A gRPC server: owns its listening socket, its threads and its connections.
+package final class Server: Sendable {
+  private enum Phase {
+    case idle
+    case listening(any Channel)
+    case draining
+    case stopped
+  }
+
+  private struct State {
+    var phase = Phase.idle
+    var links: [Int: ServerLink] = [:]
+    var nextLink = 0
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  package let counters = ServerCounters()
+  private let configuration: ServerConfiguration
+  private let shared: ServerShared
+  private let group: MultiThreadedEventLoopGroup
+  private let state = Mutex(State())
+
+  /// `observer` hears of each call that ends, on an event loop: it must not block.
+  package init(
+    configuration: ServerConfiguration, methods: [RPCMethod], time: any TimeSource,
+    observer: (@Sendable (CallRecord) -> Void)? = nil
+  ) {
+    self.configuration = configuration
+    shared = ServerShared(
+      methods: MethodTable(methods), limits: configuration.limits,
+      plaintextRoles: configuration.tls == nil ? configuration.plaintextRoles : [],
+      trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, observer: observer)
+    group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.loopCount))
+  }
+
+  /// Listens; returns where. Throws a `Fault` that says what to do when it can't.
+  package func start() async throws -> (host: String, port: Int) {
+    let address: SocketAddress
+    do {
+      address = try SocketAddress.makeAddressResolvingHost(configuration.host, port: configuration.port)
+    } catch {
+      throw Fault(.failedPrecondition, "\(configuration.host) is no host that can be listened at: \(error)")
+    }
+    if configuration.tls == nil, !configuration.allowPlaintextBeyondLoopback, !address.isLoopback {
+      throw Fault(
+        .failedPrecondition,
+        "plain text is for loopback only, and \(configuration.host) is not: configure TLS, or allow plain text "
+          + "beyond loopback in so many words")
+    }
+    var context: TLSContext?
+    if let tls = configuration.tls { context = try TLSContext(tls, side: .server) }
+    let tls = context
+    let channel: any Channel
+    do {
+      channel = try await ServerBootstrap(group: group)
+        .serverChannelOption(.backlog, value: 1024)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { [self] channel in accept(channel, tls) }
+        .bind(to: address).get()
+    } catch {
+      throw Fault(
+        .failedPrecondition, "can't listen at \(configuration.host):\(configuration.port): \(error)")
+    }
+    state.withLock { $0.phase = .listening(channel) }
+    let bound = channel.localAddress
+    return (bound?.ipAddress ?? configuration.host, bound?.port ?? configuration.port)
+  }
+
+  private func accept(_ channel: any Channel, _ tls: TLSContext?) -> EventLoopFuture<Void> {
+    channel.eventLoop.makeCompletedFuture {
+      let engine = try tls?.makeEngine(host: nil)
+      let session = Session(side: .server, limits: configuration.limits)
+      guard let number = reserve() else {
+        counters.refusedConnections.add(1, ordering: .relaxed)
+        throw Fault(.resourceExhausted, "this server has all the connections that it may have")
+      }
+      let connection = ServerConnection(
+        shared: shared, session: session, eventLoop: channel.eventLoop,
+        address: channel.remoteAddress?.description ?? "unknown"
+      ) { [self] in remove(number) }
+      add(number, connection.link)
+      let transport = Transport(
+        session: session, tls: engine, owner: connection, limits: configuration.limits)
+      connection.attach(transport)
+      try channel.pipeline.syncOperations.addHandler(transport)
+    }
+  }
+
+  // MARK: The list of connections
+
+  private func reserve() -> Int? {
+    state.withLock { state in
+      guard state.links.count < configuration.limits.connectionsMax, case .listening = state.phase else {
+        return nil
+      }
+      state.nextLink += 1
+      return state.nextLink
+    }
+  }
+
+  private func add(_ number: Int, _ link: ServerLink) {
+    counters.connections.add(1, ordering: .relaxed)
+    let isDraining = state.withLock { state in
+      state.links[number] = link
+      if case .draining = state.phase { return true } else { return false }
+    }
+    if isDraining { link.beginDrain() }
+  }
+
+  private func remove(_ number: Int) {
+    counters.connections.subtract(1, ordering: .relaxed)
+    let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+      state.links.removeValue(forKey: number)
+      guard state.links.isEmpty else { return [] }
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
+  }
+
+  /// Stops: no new connection, no new call, open calls end within the grace. Returns when all is closed.
+  package func drain() async {
+    let (channel, links) = state.withLock { state -> ((any Channel)?, [ServerLink]) in
+      guard case .listening(let channel) = state.phase else { return (nil, []) }
+      state.phase = .draining
+      return (channel, Array(state.links.values))
+    }
+    guard let channel else { return }
+    try? await channel.close()
+    for link in links { link.beginDrain() }
+    await withCheckedContinuation { continuation in
+      let isEmpty = state.withLock { state in
+        if !state.links.isEmpty { state.waiters.append(continuation) }
+        return state.links.isEmpty
+      }
+      if isEmpty { continuation.resume() }
+    }
+    state.withLock { $0.phase = .stopped }
+    try? await group.shutdownGracefully()
+  }
+}
+
+extension SocketAddress {
+  var isLoopback: Bool {
+    switch self {
+    case .v4: ipAddress?.hasPrefix("127.") == true
+    case .v6: ipAddress == "::1"
+    case .unixDomainSocket: true
+    }
+  }
+}

@@ -1,0 +1,137 @@
+internal import Base
+internal import Synchronization
+
+extension ServerConnection {
+  /// Checks a request's headers in the order of the gRPC specification, and opens the call or refuses it.
+  func receiveRequest(_ id: Int32, _ block: HeaderBlock, endsStream: Bool, isTooLarge: Bool) {
+    if isTooLarge {
+      let fault = Fault(
+        .resourceExhausted,
+        "the request's header list is over the limit of \(shared.limits.headerListBytesMax)")
+      return refuse(id, fault, httpStatus: "431")
+    }
+    guard block.first(":method")?.elementsEqual("POST".utf8) == true else {
+      return refuse(id, httpStatus: "405", ("allow", "POST"))
+    }
+    guard let type = block.first("content-type"), Self.isGRPC(type) else {
+      return refuse(id, httpStatus: "415", nil)
+    }
+    do throws(Fault) {
+      let stream = try open(id, block)
+      streams[id] = stream
+      shared.counters.started.add(1, ordering: .relaxed)
+      shared.counters.open.add(1, ordering: .relaxed)
+      if let deadline = stream.call.deadline { watch(deadline: deadline) }
+      start(stream, endsStream: endsStream)
+    } catch {
+      shared.counters.started.add(1, ordering: .relaxed)
+      shared.counters.failed.add(1, ordering: .relaxed)
+      refuse(id, error, httpStatus: "200")
+    }
+  }
+
+  private func open(_ id: Int32, _ block: HeaderBlock) throws(Fault) -> ServerStream {
+    let path = block.first(":path") ?? []
+    guard let method = shared.methods[path] else {
+      throw Fault(.unimplemented, "there is no method \(String(decoding: path.prefix(256), as: UTF8.self))")
+    }
+    guard method.admits.admits(peer) else {
+      let roles = peer.roles.map(\.rawValue).sorted().joined(separator: ", ")
+      throw Fault(
+        .permissionDenied, "\(method.path) is not for \(roles.isEmpty ? "callers without a role" : roles)")
+    }
+    let started = shared.time.instant
+    var deadline: Instant?
+    if let text = block.first("grpc-timeout") {
+      guard let nanoseconds = CallTimeout.decode(text) else {
+        throw Fault(.invalidArgument, "grpc-timeout must be at most 8 digits and one of H M S m u n")
+      }
+      deadline = started.advanced(byNanoseconds: nanoseconds)
+    }
+    guard Metadata.hasReadableBytes(block) else {
+      throw Fault(.internalError, "a -bin metadata value is not base64")
+    }
+    guard !isFull else {
+      throw Fault(.resourceExhausted, "this connection's replies wait to be read; read them first")
+    }
+    guard method.holdsDrain || !isDraining else { throw Fault(.unavailable, "the server is shutting down") }
+    let encoding = block.text("grpc-encoding").flatMap { $0 == "identity" ? nil : $0 }
+    let call = ServerCall(
+      path: method.path, deadline: deadline, peer: peer, headers: block, stream: id, link: link)
+    return ServerStream(
+      id: id, method: method, call: call, started: started,
+      deframer: MessageDeframer(
+        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: encoding))
+  }
+
+  private func start(_ stream: ServerStream, endsStream: Bool) {
+    if case .streaming(let body) = stream.method.handler {
+      let id = stream.id
+      let link = self.link
+      let queue = MessageQueue { count in link.perform(.took(id, count)) }
+      let gate = SendGate(high: shared.limits.sendQueueBytesMax)
+      stream.queue = queue
+      stream.gate = gate
+      let writer = ResponseWriter(stream: id, gate: gate, link: link)
+      stream.task = Self.task(stream.call, RequestStream(queue: queue), writer, body)
+    }
+    if endsStream { transport(didReceive: .endOfBody(stream: stream.id), bytes: []) }
+  }
+
+  private static func task(
+    _ call: ServerCall, _ requests: RequestStream, _ writer: ResponseWriter,
+    _ body: @escaping @Sendable (ServerCall, RequestStream, ResponseWriter) async throws -> Void
+  ) -> Task<Void, Never> {
+    Task {
+      do {
+        try await body(call, requests, writer)
+        writer.link.perform(.finish(writer.stream))
+      } catch {
+        writer.link.perform(.fail(writer.stream, fault(for: error)))
+      }
+    }
+  }
+
+  private static func fault(for error: any Error) -> Fault {
+    switch error {
+    case let fault as Fault: fault
+    case let failure as CallFailure: failure.fault
+    case is CancellationError: Fault(.cancelled, "the call was cancelled")
+    default: Fault(.unknown, "the handler failed with \(type(of: error))")
+    }
+  }
+
+  /// Answers at once with a status, in headers that are trailers too.
+  private func refuse(_ id: Int32, _ fault: Fault, httpStatus: String) {
+    var block = HeaderBlock()
+    block.append(":status", httpStatus)
+    block.append("content-type", "application/grpc")
+    StatusMapping.append(fault, to: &block)
+    session.respond(stream: id, headers: block, body: nil)
+  }
+
+  /// Answers what isn't gRPC in HTTP's own words.
+  private func refuse(_ id: Int32, httpStatus: String, _ field: (StaticString, String)?) {
+    var block = HeaderBlock()
+    block.append(":status", httpStatus)
+    if let field { block.append(field.0, field.1) }
+    session.respond(stream: id, headers: block, body: nil)
+  }
+
+  /// `application/grpc`, alone or followed by `+` or `;`.
+  private static func isGRPC(_ type: ArraySlice<UInt8>) -> Bool {
+    let name = "application/grpc".utf8
+    guard type.starts(with: name) else { return false }
+    guard let next = type.dropFirst(name.count).first else { return true }
+    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
+  }
+}
+
+extension HeaderBlock {
+  static var everydayResponse: HeaderBlock {
+    var block = HeaderBlock()
+    block.append(":status", "200")
+    block.append("content-type", "application/grpc")
+    return block
+  }
+}

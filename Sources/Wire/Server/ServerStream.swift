@@ -1,0 +1,45 @@
+internal import Base
+
+/// What a connection knows of one open call; lives on its event loop.
+final class ServerStream {
+  let id: Int32
+  let method: RPCMethod
+  let call: ServerCall
+  let started: Instant
+  var deframer: MessageDeframer
+  /// A unary call's one message.
+  var message: [UInt8]?
+  /// A streaming call's messages, writer and task.
+  var queue: MessageQueue?
+  var gate: SendGate?
+  var task: Task<Void, Never>?
+  /// Messages in `queue` that its handler has not taken.
+  var queuedCount = 0
+  /// Received bytes for which the peer's window is still shut.
+  var unconsumedCount = 0
+  /// Received bytes that we hold.
+  var heldCount = 0
+  /// Bytes queued for sending that the connection counts.
+  var sendingCount = 0
+  /// `nil` until the response's headers are queued.
+  var body: OutboundBody?
+  var hasPeerEnded = false
+  /// The status is queued: nothing more may be sent.
+  var isEnded = false
+
+  init(id: Int32, method: RPCMethod, call: ServerCall, started: Instant, deframer: MessageDeframer) {
+    self.id = id
+    self.method = method
+    self.call = call
+    self.started = started
+    self.deframer = deframer
+  }
+
+  /// Nobody waits for the answer any more.
+  func cancel(_ fault: Fault) {
+    queue?.finish(.failure(fault), drops: true)
+    gate?.close(fault)
+    call.cancel(fault)
+    task?.cancel()
+  }
+}

@@ -1,0 +1,27 @@
+/// The files that make a TLS endpoint, all PEM.
+package struct TLSConfiguration: Sendable, Equatable {
+  /// Our certificate, then its intermediates.
+  package var certificateChainFile: String?
+  /// Nobody but its owner may read it, or the endpoint refuses to start.
+  package var privateKeyFile: String?
+  /// The authorities that a peer's certificate must come from.
+  package var authoritiesFile: String
+  /// The trust domain of the SPIFFE URIs that are believed, such as `marquee.example`.
+  package var trustDomain: String
+  /// For a server: no certificate, no connection.
+  package var requireClientCertificate: Bool
+  /// For a client: the name or address that the server's certificate must have, when it isn't the host dialled.
+  package var serverName: String?
+
+  package init(
+    certificateChainFile: String?, privateKeyFile: String?, authoritiesFile: String, trustDomain: String,
+    requireClientCertificate: Bool = true, serverName: String? = nil
+  ) {
+    self.certificateChainFile = certificateChainFile
+    self.privateKeyFile = privateKeyFile
+    self.authoritiesFile = authoritiesFile
+    self.trustDomain = trustDomain
+    self.requireClientCertificate = requireClientCertificate
+    self.serverName = serverName
+  }
+}

@@ -1,0 +1,45 @@
+/// What a peer may make us hold or wait for: every limit of the transport, in one place.
+///
+/// The arithmetic of memory, for one connection in the worst case:
+/// - received and not yet taken: `connectionBufferedBytesMax`, then the call that went over it is refused;
+/// - queued for sending: `connectionBufferedBytesMax` over all calls before new ones are refused, and for each
+///   open streaming call at most `sendQueueBytesMax` and one message, since its writer waits;
+/// - header blocks: one of `headerListBytesMax` in the making, and one for each of `concurrentStreamsMax` calls;
+/// - the channel's own write queue: 64 KiB, then nothing more is taken from HTTP/2.
+///
+/// So a connection holds at most about 2 × 32 MiB + 128 × (8 + 256) KiB + 1 message, and an honest one almost
+/// nothing.
+package struct WireLimits: Sendable, Equatable {
+  /// The longest message taken from a peer, in bytes, without its 5-byte prefix. Longer: `resourceExhausted`.
+  package var messageBytesMax = 4 << 20
+  /// The longest header list, in bytes as RFC 9113 6.5.2 counts them (32 more a field). Advertised to the peer.
+  package var headerListBytesMax = 8 << 10
+  /// Calls open at a time on one connection. Advertised by a server, honoured by a client.
+  package var concurrentStreamsMax = 128
+  /// What a peer may send on one stream before its messages are taken, in bytes.
+  package var streamWindowBytes = 256 << 10
+  /// What a peer may send on a connection before we have looked at it, in bytes.
+  package var connectionWindowBytes = 4 << 20
+  /// Bytes queued on one streaming call above which its writer waits; it goes on at half of it.
+  package var sendQueueBytesMax = 256 << 10
+  /// Bytes of messages held for one connection, counted for each direction.
+  package var connectionBufferedBytesMax = 32 << 20
+  /// Connections that a server holds; one more is closed at once.
+  package var connectionsMax = 4096
+  /// From accept to the end of the TLS handshake and the peer's first SETTINGS.
+  package var handshakeMilliseconds: UInt64 = 10_000
+  /// From the first to the last frame of one header block.
+  package var headersMilliseconds: UInt64 = 10_000
+  /// How long a client waits for a connection to be made and to become usable.
+  package var connectMilliseconds: UInt64 = 5_000
+  /// How long a draining server waits for a peer to have seen the first GOAWAY.
+  package var drainNoticeMilliseconds: UInt64 = 1_000
+  /// How long a draining server lets open calls go on.
+  package var drainGraceMilliseconds: UInt64 = 8_000
+  /// How long a connection that we closed waits for its last bytes to leave.
+  package var lingerMilliseconds: UInt64 = 1_000
+  /// Calls that a client keeps waiting for a place among the peer's concurrent streams.
+  package var queuedCallsMax = 4096
+
+  package init() {}
+}
