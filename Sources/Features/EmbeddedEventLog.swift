@@ -77,7 +77,9 @@ package final class EmbeddedEventLog: EventLog {
     opening directory: String, disk: any Disk, time: any TimeSource, options: Options = Options(),
     deliver: @escaping @Sendable ([Event]) -> Void = { _ in }
   ) throws(Fault) {
-    precondition(options.segmentByteCountMax <= 1 << 30, "offsets in a file are 32 bits")
+    precondition((1...1 << 30).contains(options.segmentByteCountMax), "offsets in a file are 32 bits")
+    precondition(
+      options.groupEventCountTarget > 0 && options.queuedEventCountMax > 0, "nothing could be appended")
     let opened = try LogOpening.open(directory, disk: disk, time: time, options: options)
     self.options = options
     self.deliver = deliver
@@ -88,10 +90,10 @@ package final class EmbeddedEventLog: EventLog {
     writer = Mutex(opened.writer)
   }
 
-  package var end: UInt64 { durable.withLock { $0.last?.end ?? 0 } }
+  package var end: UInt64 { durable.withLock { $0.last?.end ?? opening.end } }
 
   /// The oldest position that is kept.
-  package var first: UInt64 { durable.withLock { $0.first?.first ?? 0 } }
+  package var first: UInt64 { durable.withLock { $0.first?.first ?? opening.end } }
 
   /// Bytes of the log on the disk.
   package var byteCount: Int { durable.withLock { $0.reduce(0) { $0 + $1.byteCount } } }
@@ -100,7 +102,7 @@ package final class EmbeddedEventLog: EventLog {
   package var queuedEventCount: Int { queue.withLock { $0.eventCount } }
 
   package func append(_ events: [Event]) async throws(Fault) -> RecordReceipt {
-    for (index, event) in events.enumerated() { try checkLengths(event, index) }
+    for (index, event) in events.enumerated() { try check(event, index) }
     guard !events.isEmpty else { return RecordReceipt(acceptedCount: 0, duplicateCount: 0, position: end) }
     let result = await withCheckedContinuation { continuation in
       if let refusal = enqueue(Waiting(events: events, continuation: continuation)) {
@@ -113,14 +115,19 @@ package final class EmbeddedEventLog: EventLog {
   /// Refuses further appends, waits until what was queued is durable, and frees the directory.
   package func close() async {
     queue.withLock { $0.isClosed = true }
-    // The writing queue is serial: this block runs after the drain that takes what is queued now.
+    // Drained here, as the block that an append has queued for it may come after this one.
     await withCheckedContinuation { continuation in
-      writing.async { continuation.resume() }
+      writing.async {
+        self.drain()
+        continuation.resume()
+      }
     }
     lock.withLock { $0 = nil }
   }
 
-  private func checkLengths(_ event: Event, _ index: Int) throws(Fault) {
+  /// What the format can't hold or the window of ids can't tell apart; the rest is ``EventCheck``'s.
+  private func check(_ event: Event, _ index: Int) throws(Fault) {
+    guard !event.id.isEmpty else { throw Fault(.invalidArgument, "events[\(index)].id is empty") }
     for text in [event.id, event.profileID, event.titleID, event.surface, event.requestID]
     where text.utf8.count > Limits.idByteCountMax {
       throw Fault(.invalidArgument, "events[\(index)] has an id of more than \(Limits.idByteCountMax) bytes")
@@ -188,7 +195,7 @@ extension EmbeddedEventLog {
     from position: UInt64, _ body: (_ events: [Event], _ next: UInt64) throws(Fault) -> Void
   ) throws(Fault) {
     let segments = durable.withLock { $0 }
-    let end = segments.last?.end ?? 0
+    let end = segments.last?.end ?? opening.end
     guard position <= end else {
       throw Fault(.outOfRange, "the event log ends at \(end), \(position) is not in it yet")
     }

@@ -12,9 +12,9 @@ struct LogOpening {
     do throws(DiskFault) { try disk.createDirectory(directory) } catch { throw fault(error) }
     let lock = options.locksDirectory ? try DirectoryLock(directory) : nil
     var report = EmbeddedEventLog.Opening()
-    var segments = try list(directory, disk: disk, report: &report)
+    var (segments, origin) = try list(directory, disk: disk, report: &report)
     // Closed files are read back as far as the window of known ids reaches; the rest is checked when it is replayed.
-    let end = segments.last?.end ?? 0
+    let end = segments.last?.end ?? origin
     var knownIDs = KnownIDs(countMax: options.knownIDCountMax)
     for index in segments.indices.dropLast() where end - segments[index].end < options.knownIDCountMax {
       try readClosed(&segments[index], disk: disk, knownIDs: &knownIDs)
@@ -26,10 +26,11 @@ struct LogOpening {
       try readTail(&segments[last], disk: disk, knownIDs: &knownIDs, report: &report)
     }
     var writer = LogWriter(
-      directory: directory, disk: disk, time: time, options: options, segments: segments, knownIDs: knownIDs)
+      directory: directory, disk: disk, time: time, options: options, origin: origin, segments: segments,
+      knownIDs: knownIDs)
     writer.retire()
     report.segmentCount = writer.segments.count
-    report.first = writer.segments.first?.first ?? 0
+    report.first = writer.segments.first?.first ?? origin
     report.end = writer.end
     report.knownIDCount = knownIDs.count
     return LogOpening(writer: writer, lock: lock, report: report)
@@ -45,13 +46,15 @@ struct LogOpening {
   }
 
   /// The files in order, each but the last ending where the next begins. A last file whose header never became whole is
-  /// removed: nothing is written behind a header before it is durable.
+  /// removed: nothing is written behind a header before it is durable. `origin` is the position in that file's name,
+  /// from which the log goes on if retention has taken all others.
   private static func list(
     _ directory: String, disk: any Disk, report: inout EmbeddedEventLog.Opening
-  ) throws(Fault) -> [LogSegment] {
+  ) throws(Fault) -> (segments: [LogSegment], origin: UInt64) {
     let firsts: [UInt64]
     do { firsts = try disk.list(directory).compactMap(LogSegment.first(name:)) } catch { throw fault(error) }
     var segments: [LogSegment] = []
+    var origin: UInt64 = 0
     for (index, first) in firsts.enumerated() {
       let path = directory + "/" + LogSegment.name(first: first)
       let mapped = try map(path, disk: disk)
@@ -63,12 +66,13 @@ struct LogOpening {
       } else if index == firsts.count - 1, mapped.count <= LogSegment.headerByteCount {
         report.cutByteCount = mapped.count
         report.cutPath = path
+        origin = first
         do { try disk.remove(path) } catch { throw fault(error) }
       } else {
         throw damage(path, offset: 0)
       }
     }
-    return segments
+    return (segments, origin)
   }
 
   private static func readClosed(

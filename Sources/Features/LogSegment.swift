@@ -63,7 +63,7 @@ struct LogSegment: Sendable {
     {
       try body(record)
       offset = record.payload.upperBound
-      position += 1
+      position &+= 1
     }
     return (offset, position)
   }

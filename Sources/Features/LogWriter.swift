@@ -15,14 +15,17 @@ struct LogWriter: Sendable {
   let disk: any Disk
   let time: any TimeSource
   let options: EmbeddedEventLog.Options
+  /// Where a log without files begins.
+  let origin: UInt64
   var segments: [LogSegment]
   var knownIDs: KnownIDs
   private var isTailDirty = false
 
   init(
     directory: String, disk: any Disk, time: any TimeSource, options: EmbeddedEventLog.Options,
-    segments: [LogSegment], knownIDs: KnownIDs
+    origin: UInt64, segments: [LogSegment], knownIDs: KnownIDs
   ) {
+    self.origin = origin
     self.directory = directory
     self.disk = disk
     self.time = time
@@ -31,7 +34,7 @@ struct LogWriter: Sendable {
     self.knownIDs = knownIDs
   }
 
-  var end: UInt64 { segments.last?.end ?? 0 }
+  var end: UInt64 { segments.last?.end ?? origin }
 
   /// Makes all of the group durable with one sync, or nothing of it.
   mutating func commit(_ group: [[Event]]) throws(Fault) -> Commit {
@@ -108,6 +111,8 @@ struct LogWriter: Sendable {
       guard byteCount > options.retainedByteCountMax || segments[1].created < oldest else { return }
       guard (try? disk.remove(segments[0].path)) != nil else { return }
       segments.removeFirst()
+      // Before the next one goes, so that a crash leaves no gap between files.
+      guard (try? disk.syncDirectory(directory)) != nil else { return }
     }
   }
 

@@ -13,12 +13,24 @@ package struct ProfileFeatures: Sendable, Equatable {
     package var weight: Float
     /// The latest event that counted.
     package var at: Timestamp
+
+    package init(titleID: String, weight: Float, at: Timestamp) {
+      self.titleID = titleID
+      self.weight = weight
+      self.at = at
+    }
   }
 
   package struct StartedTitle: Sendable, Equatable {
     package var titleID: String
     package var progress: Float
     package var at: Timestamp
+
+    package init(titleID: String, progress: Float, at: Timestamp) {
+      self.titleID = titleID
+      self.progress = progress
+      self.at = at
+    }
   }
 
   /// What the profile's vector is made of: the latest titles, newest first, each once.

@@ -58,17 +58,21 @@ struct TrendingBoard: Sendable {
   /// The best `limit` titles, best first; equal scores in the order of ids.
   func top(now: Timestamp, limit: Int, definitions: FeatureDefinitions.Trending) -> [TrendingTitle] {
     guard limit > 0 else { return [] }
-    var scores = [Float](repeating: 0, count: titleIDs.count)
+    // Kept by kind until all tiles are in: adding four lanes side by side is several times faster than across.
+    var sums = [SIMD4<Float>](repeating: .zero, count: titleIDs.count)
     let weights = SIMD4<Float>(
       Float(definitions.play), Float(definitions.complete), Float(definitions.like),
       Float(definitions.addToList))
     for tile in ring {
       guard let factor = Self.factor(tile.number, now: now, definitions) else { continue }
-      for (slot, counts) in tile.counts.enumerated() where counts != .zero {
-        scores[slot] += (SIMD4<Float>(counts) * weights).sum() * factor
+      let scaled = weights * factor
+      tile.counts.withUnsafeBufferPointer { counts in
+        sums.withUnsafeMutableBufferPointer { sums in
+          for slot in 0..<min(counts.count, sums.count) { sums[slot] += SIMD4<Float>(counts[slot]) * scaled }
+        }
       }
     }
-    return best(scores, limit: limit)
+    return best(sums.map { $0.sum() }, limit: limit)
   }
 
   private func best(_ scores: [Float], limit: Int) -> [TrendingTitle] {
