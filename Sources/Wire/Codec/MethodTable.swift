@@ -1,0 +1,41 @@
+package import Base
+
+/// Every method of ours, and the roles that may call it: the one place that says so.
+///
+/// A method that is not listed has no path, and a new one doesn't compile before somebody has said who may call it.
+/// Health and reflection, which are not ours, are for everyone with a connection.
+package enum MarqueeMethod: String, Sendable, CaseIterable {
+  case rank = "/marquee.v1.Ranking/Rank"
+  case record = "/marquee.v1.Events/Record"
+  case getRouting = "/marquee.v1.Routing/GetRouting"
+  case watchRouting = "/marquee.v1.Routing/WatchRouting"
+  case fetchChunks = "/marquee.v1.Chunks/Fetch"
+  case follow = "/marquee.v1.Fleet/Follow"
+  case publish = "/marquee.v1.Operations/Publish"
+  case missingChunks = "/marquee.v1.Operations/MissingChunks"
+  case rollback = "/marquee.v1.Operations/Rollback"
+  case pin = "/marquee.v1.Operations/Pin"
+  case unpin = "/marquee.v1.Operations/Unpin"
+  case status = "/marquee.v1.Operations/Status"
+  case route = "/marquee.v1.Operations/Route"
+
+  package var path: String { rawValue }
+
+  package var admits: Set<Role> {
+    switch self {
+    case .rank, .record: [.edgeClient, .ops]
+    case .getRouting, .watchRouting: [.edgeClient, .edge, .control, .ops]
+    case .fetchChunks: [.edge, .control]
+    case .follow: [.edge]
+    case .publish, .missingChunks, .rollback, .pin, .unpin, .status, .route: [.ops]
+    }
+  }
+
+  /// Whether a draining server waits for open calls: not for those that never end by themselves.
+  var holdsDrain: Bool {
+    switch self {
+    case .watchRouting, .follow: false
+    default: true
+    }
+  }
+}
