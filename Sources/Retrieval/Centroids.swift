@@ -1,0 +1,14 @@
+/// The middles of an index's lists: what titles are assigned by, and lists are ranked by.
+package struct Centroids: Sendable, Equatable {
+  package let dimensions: Int
+  /// `count` rows of `dimensions` floats.
+  package let values: [Float]
+
+  package init(_ values: [Float], dimensions: Int) {
+    precondition(dimensions > 0 && values.count % dimensions == 0, "rows are whole")
+    self.values = values
+    self.dimensions = dimensions
+  }
+
+  package var count: Int { values.count / dimensions }
+}
