@@ -30,6 +30,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -44,6 +45,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     door("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
@@ -68,10 +70,10 @@ let package = Package(
       name: "marquee",
       dependencies: [
         "Base", "Wire", "Snapshots", "Catalogue", "Features", "Embedding", "Retrieval", "Ranking", "Serving",
-        "Control", "MarqueeClient", argumentParser, yams, nioCore, nioPosix,
+        "Control", "MarqueeClient", argumentParser, histogram, yams, nioCore, nioPosix,
       ], swiftSettings: strict),
     tests("Base"),
-    tests("Wire", ["Base", nioCore, nioPosix, nioEmbedded]),
+    tests("Wire", ["Base", "CMessages", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),
     tests("Catalogue", ["Base"]),
     tests("Features", ["Base"]),

@@ -26,7 +26,7 @@ ARROWS = {
     "MarqueeClient": {"Base", "Wire"},
     "marquee": {
         "Base", "Wire", "Snapshots", "Catalogue", "Features", "Embedding", "Retrieval", "Ranking", "Serving",
-        "Control", "MarqueeClient", "ArgumentParser", "Yams",
+        "Control", "MarqueeClient", "ArgumentParser", "Histogram", "Yams",
     } | NIO,
 }
 IMPORT = re.compile(

@@ -10,5 +10,5 @@
 #include "marquee/v1/snapshot.pb-c.h"
 
 // A serialized FileDescriptorSet of every .proto here.
-extern const unsigned char marquee_descriptor_set[];
+extern const unsigned char *const marquee_descriptor_set_start;
 extern const size_t marquee_descriptor_set_size;
