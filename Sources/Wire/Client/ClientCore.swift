@@ -55,7 +55,7 @@ final class ClientCore {
       stream.fail(
         Fault(.cancelled, "the caller cancelled the call"), isSafeToRetry: stream.id == 0, drops: true)
     case .took(let stream, let count): stream.session?.took(stream, count)
-    case .close(let done): close(done)
+    case .close: close()
     }
   }
 
@@ -194,14 +194,13 @@ final class ClientCore {
     }
   }
 
-  private func close(_ done: @Sendable () -> Void) {
+  func close() {
     let open = leaving + (session.map { [$0] } ?? [])
     phase = .closed
     leaving = []
     failQueued(Fault(.unavailable, "this client connection was closed"))
     for session in open { session.close() }
     alarm.stop()
-    done()
   }
 
   // MARK: Time

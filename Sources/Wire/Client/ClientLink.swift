@@ -15,9 +15,15 @@ final class ClientLink: Sendable {
     case close(@Sendable () -> Void)
   }
 
+  private struct Mailbox {
+    var commands: [Command] = []
+    /// Closed by its owner, so that the event loop may be gone: nothing may wake it any more.
+    var isClosed = false
+  }
+
   let eventLoop: any EventLoop
   private let core: NIOLoopBoundBox<ClientCore>
-  private let mailbox = Mutex<[Command]>([])
+  private let mailbox = Mutex(Mailbox())
 
   init(eventLoop: any EventLoop, core: @Sendable @escaping () -> ClientCore) {
     self.eventLoop = eventLoop
@@ -25,19 +31,44 @@ final class ClientLink: Sendable {
   }
 
   func perform(_ command: Command) {
-    let isFirst = mailbox.withLock { mailbox in
-      mailbox.append(command)
-      return mailbox.count == 1
+    let isClosed = mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return true }
+      mailbox.commands.append(command)
+      // Under the lock, so that it is before the end or not at all.
+      if mailbox.commands.count == 1 { eventLoop.execute { self.empty() } }
+      return false
     }
-    if isFirst { eventLoop.execute { self.empty() } }
+    if isClosed { refuse(command) }
+  }
+
+  private func refuse(_ command: Command) {
+    switch command {
+    case .start(let stream):
+      stream.fail(Fault(.unavailable, "this client connection was closed"), isSafeToRetry: true)
+    case .close(let done): done()
+    case .send, .finish, .cancel, .took: break
+    }
   }
 
   private func empty() {
     let commands = mailbox.withLock { mailbox in
-      defer { mailbox = [] }
-      return mailbox
+      defer { mailbox.commands = [] }
+      return mailbox.commands
     }
-    for command in commands { core.value.perform(command) }
+    for (index, command) in commands.enumerated() {
+      guard case .close(let done) = command else {
+        core.value.perform(command)
+        continue
+      }
+      core.value.close()
+      let late = mailbox.withLock { mailbox in
+        mailbox.isClosed = true
+        defer { mailbox.commands = [] }
+        return mailbox.commands
+      }
+      for command in commands[(index + 1)...] + late { refuse(command) }
+      return done()
+    }
     core.value.flushSoon()
   }
 }

@@ -88,6 +88,7 @@ final class ServerConnection: TransportOwner {
       release(stream)
     }
     streams.removeAll()
+    link.close()
     closed()
   }
 

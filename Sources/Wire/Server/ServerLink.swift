@@ -15,8 +15,14 @@ final class ServerLink: @unchecked Sendable {
     case took(Int32, Int)
   }
 
+  private struct Mailbox {
+    var commands: [Command] = []
+    /// The connection is gone, and its event loop may be: nothing may wake it any more.
+    var isClosed = false
+  }
+
   let eventLoop: any EventLoop
-  private let mailbox = Mutex<[Command]>([])
+  private let mailbox = Mutex(Mailbox())
   weak var connection: ServerConnection?
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
@@ -30,18 +36,19 @@ final class ServerLink: @unchecked Sendable {
       connection?.flushSoon()
       return
     }
-    let isFirst = mailbox.withLock { mailbox in
-      mailbox.append(command)
-      return mailbox.count == 1
+    mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return }
+      mailbox.commands.append(command)
+      // Under the lock, so that it is before `close` or not at all.
+      if mailbox.commands.count == 1 { eventLoop.execute { self.empty(flushes: true) } }
     }
-    if isFirst { eventLoop.execute { self.empty(flushes: true) } }
   }
 
   private func empty(flushes: Bool = false) {
     let commands = mailbox.withLock { mailbox -> [Command] in
-      guard !mailbox.isEmpty else { return [] }
-      defer { mailbox = [] }
-      return mailbox
+      guard !mailbox.commands.isEmpty else { return [] }
+      defer { mailbox.commands = [] }
+      return mailbox.commands
     }
     guard let connection, !commands.isEmpty else { return }
     for command in commands { connection.perform(command) }
@@ -52,6 +59,17 @@ final class ServerLink: @unchecked Sendable {
 extension ServerLink {
   /// From any thread.
   func beginDrain() {
-    eventLoop.execute { self.connection?.beginDrain() }
+    mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return }
+      eventLoop.execute { self.connection?.beginDrain() }
+    }
+  }
+
+  /// On the event loop.
+  func close() {
+    mailbox.withLock { mailbox in
+      mailbox.isClosed = true
+      mailbox.commands = []
+    }
   }
 }

@@ -16,6 +16,7 @@ final class EchoServer: Sendable {
   static let chat = "/test.Echo/Chat"
   static let fail = "/test.Echo/Fail"
   static let hang = "/test.Echo/Hang"
+  static let hold = "/test.Echo/Hold"
   static let hangStreaming = "/test.Echo/HangStreaming"
   static let describe = "/test.Echo/Describe"
   static let flood = "/test.Echo/Flood"
@@ -74,6 +75,7 @@ final class EchoServer: Sendable {
             Array("\(role) \(call.peer.uri ?? "-") \(call.deadline == nil ? "no deadline" : "deadline")".utf8)
           )
         }),
+      RPCMethod(hold, admits: all, .unary { call, _ in seen.hold(call) }),
       RPCMethod(ops, admits: [.ops], .unary { call, message in call.reply(message) }),
       RPCMethod(
         collect, admits: all,
@@ -125,9 +127,22 @@ let sharedLoops = WireLoops(count: 1)
 /// What handlers noted, for a test to wait on.
 final class Seen: Sendable {
   private let notes = Mutex<[String]>([])
+  private let held = Mutex<[ServerCall]>([])
   let sent = Atomic<Int>(0)
 
   func note(_ text: String) { notes.withLock { $0.append(text) } }
+  func hold(_ call: ServerCall) { held.withLock { $0.append(call) } }
+  var heldCount: Int { held.withLock { $0.count } }
+
+  /// Answers every held call.
+  func letGo() {
+    let calls = held.withLock { held in
+      defer { held = [] }
+      return held
+    }
+    for call in calls { call.reply([1]) }
+  }
+
   func has(_ text: String) -> Bool { notes.withLock { $0.contains(text) } }
 }
 

@@ -1,0 +1,100 @@
+package import Base
+internal import COpenSSL
+
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
+/// A certificate authority for development: one directory with its certificate (`authority.pem`) and its private key
+/// (`authority.key`, readable by its owner only). Whoever has that key can be any role.
+package struct DevelopmentAuthority: Sendable {
+  /// Where the files of an issued certificate are, ready for a ``TLSConfiguration``.
+  package struct Files: Sendable, Equatable {
+    package var certificateChain: String
+    package var privateKey: String
+    package var authorities: String
+    package var trustDomain: String
+
+    package func configuration(requireClientCertificate: Bool = true) -> TLSConfiguration {
+      TLSConfiguration(
+        certificateChainFile: certificateChain, privateKeyFile: privateKey, authoritiesFile: authorities,
+        trustDomain: trustDomain, requireClientCertificate: requireClientCertificate)
+    }
+  }
+
+  package static let loopbackHosts = ["localhost", "127.0.0.1", "::1"]
+
+  package let directory: String
+  package let trustDomain: String
+  private var certificatePath: String { directory + "/authority.pem" }
+  private var keyPath: String { directory + "/authority.key" }
+
+  private init(directory: String, trustDomain: String) {
+    self.directory = directory
+    self.trustDomain = trustDomain
+  }
+
+  /// Makes a new authority. Throws `alreadyExists` when the directory has one.
+  package static func create(
+    in directory: String, trustDomain: String, days: Int = 365
+  ) throws(Fault) -> DevelopmentAuthority {
+    try CertificateTemplate.check(trustDomain: trustDomain)
+    let authority = DevelopmentAuthority(directory: directory, trustDomain: trustDomain)
+    guard access(authority.keyPath, F_OK) != 0, access(authority.certificatePath, F_OK) != 0 else {
+      throw Fault(.alreadyExists, "\(directory) has an authority already; use it, or remove it first")
+    }
+    let key = try KeyPair.generate()
+    let certificate = try CertificateTemplate.authority(trustDomain: trustDomain, days: days)
+      .sign(key, issuer: nil, issuerKey: key)
+    try makeDirectory(directory)
+    try PrivateFile.write(key.pem(), to: authority.keyPath, mode: 0o600)
+    try PrivateFile.write(certificate.pem(), to: authority.certificatePath, mode: 0o644)
+    return authority
+  }
+
+  /// The authority that a directory has. The trust domain is in its certificate.
+  package static func open(_ directory: String) throws(Fault) -> DevelopmentAuthority {
+    let certificate = try Certificate.read(directory + "/authority.pem")
+    let prefix = "spiffe://"
+    guard let uri = certificate.uris.first, uri.hasPrefix(prefix) else {
+      throw Fault(
+        .failedPrecondition, "\(directory)/authority.pem names no trust domain: it isn't one of ours")
+    }
+    return DevelopmentAuthority(directory: directory, trustDomain: String(uri.dropFirst(prefix.count)))
+  }
+
+  /// Makes a certificate for `spiffe://<trust domain>/<role>/<name>`, good for a server at `hosts` and for a client:
+  /// `<name>.pem` and `<name>.key` in `target`, with a copy of the authority's certificate. Replaces those there.
+  package func issue(
+    role: Role, name: String, hosts: [String] = [], into target: String, days: Int = 90
+  ) throws(Fault) -> Files {
+    let template = try CertificateTemplate.leaf(
+      trustDomain: trustDomain, path: "\(role.rawValue)/\(name)", name: name,
+      hosts: Self.loopbackHosts + hosts, days: days)
+    return try issue(template, name: name, into: target)
+  }
+
+  func issue(_ template: CertificateTemplate, name: String, into target: String) throws(Fault) -> Files {
+    try CertificateTemplate.check(name: name)
+    let issuer = try Certificate.read(certificatePath)
+    let issuerKey = try KeyPair.read(keyPath)
+    let key = try KeyPair.generate()
+    let certificate = try template.sign(key, issuer: issuer, issuerKey: issuerKey)
+    let files = Files(
+      certificateChain: "\(target)/\(name).pem", privateKey: "\(target)/\(name).key",
+      authorities: "\(target)/authority.pem", trustDomain: trustDomain)
+    try Self.makeDirectory(target)
+    try PrivateFile.write(key.pem(), to: files.privateKey, mode: 0o600)
+    try PrivateFile.write(certificate.pem(), to: files.certificateChain, mode: 0o644)
+    if target != directory { try PrivateFile.write(issuer.pem(), to: files.authorities, mode: 0o644) }
+    return files
+  }
+
+  private static func makeDirectory(_ path: String) throws(Fault) {
+    do { try SystemDisk().createDirectory(path) } catch {
+      throw Fault(.failedPrecondition, "can't make \(path): \(error.message)")
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import Base
+import Testing
+
+@testable import Wire
+
+@Suite struct CodingTests {
+  @Test("metadata names are lower case and may repeat")
+  func metadataNames() {
+    var metadata = Metadata()
+    metadata.append("X-One", "1")
+    metadata.append("x-one", "2")
+    metadata.append("x-bin", "text is not for -bin")
+    metadata.append("grpc-status", "0")
+    metadata.append("bad name", "x")
+    metadata.append("te", "x")
+    #expect(metadata.texts("X-ONE") == ["1", "2"])
+    #expect(metadata.entries.count == 2)
+  }
+
+  @Test("binary metadata is written unpadded and read padded, unpadded and joined by commas")
+  func binaryMetadata() {
+    for count in 0..<20 {
+      let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 57 &+ 3) }
+      let text = Base64.encode(bytes)
+      #expect(!text.contains(UInt8(ascii: "=")))
+      #expect(Base64.decode(text[...]) == bytes)
+      let padded = text + [UInt8](repeating: UInt8(ascii: "="), count: (4 - text.count % 4) % 4)
+      #expect(Base64.decode(padded[...]) == bytes)
+    }
+    for bad in ["A", "AAA*", "AA=", "AAAAA", "=", "A==="] {
+      #expect(Base64.decode(Array(bad.utf8)[...]) == nil, "\(bad)")
+    }
+    var block = HeaderBlock()
+    block.append("x-bin", "AQ==,Ag, Aw")
+    #expect(Metadata(decoding: block).bytes("x-bin") == [[1], [2], [3]])
+    block.append("y-bin", "?")
+    #expect(!Metadata.hasReadableBytes(block))
+  }
+
+  @Test("text that is not printable ASCII travels as question marks")
+  func unprintableText() {
+    var metadata = Metadata()
+    metadata.append("x", "a\u{e9}\r\nb")
+    #expect(metadata["x"] == "a???b")
+  }
+
+  @Test("grpc-message survives any text, and bad encodings never fail")
+  func percentCoding() {
+    for text in ["", "plain", "100 %", "\t\r\n", "Zürich ☕ 😀", "%41"] {
+      #expect(PercentCoding.decode(PercentCoding.encode(text)[...]) == text)
+    }
+    #expect(String(decoding: PercentCoding.encode("a%\u{e9}"), as: UTF8.self) == "a%25%C3%A9")
+    #expect(PercentCoding.decode(Array("%4".utf8)[...]) == "%4")
+    #expect(PercentCoding.decode(Array("%zz%41%".utf8)[...]) == "%zzA%")
+    #expect(PercentCoding.decode(Array("%ff".utf8)[...]) == "\u{fffd}")
+    #expect(PercentCoding.encode(String(repeating: "☕", count: 10_000)).count <= 4096)
+  }
+
+  @Test("timeouts have at most eight digits and one unit")
+  func timeouts() {
+    func decode(_ text: String) -> UInt64? { CallTimeout.decode(Array(text.utf8)[...]) }
+    #expect(decode("1n") == 1)
+    #expect(decode("20m") == 20_000_000)
+    #expect(decode("99999999S") == 99_999_999_000_000_000)
+    #expect(decode("99999999H") == .max)
+    for bad in ["", "1", "S", "-1S", "+1S", "1.5S", "123456789S", "1s", "1 S", " 1S", "1SS", "٣S"] {
+      #expect(decode(bad) == nil, "\(bad)")
+    }
+    for nanoseconds: UInt64 in [1, 99_999_999, 100_000_000, 50_000_000_000, 123_456_789_012_345, .max / 2] {
+      let decoded = decode(CallTimeout.encode(nanoseconds: nanoseconds)) ?? 0
+      #expect(decoded >= nanoseconds && decoded - nanoseconds <= nanoseconds / 100_000 + 1)
+    }
+  }
+
+  @Test("messages are found however the bytes are cut")
+  func deframing() throws {
+    let sent: [[UInt8]] = [[], [1], Array(repeating: 7, count: 300), [], [9, 9]]
+    let bytes = sent.flatMap(framed)
+    for cut in 0...bytes.count {
+      var deframer = MessageDeframer(messageBytesMax: 1000, side: .server, encoding: nil)
+      var got: [[UInt8]] = []
+      try deframer.push(bytes[..<cut], into: &got)
+      try deframer.push(bytes[cut...], into: &got)
+      #expect(got == sent)
+      #expect(deframer.isBetweenMessages)
+    }
+    var deframer = MessageDeframer(messageBytesMax: 1000, side: .server, encoding: nil)
+    var got: [[UInt8]] = []
+    for byte in bytes { try deframer.push([byte][...], into: &got) }
+    #expect(got == sent)
+  }
+
+  @Test(
+    "compression that nobody announced, that nobody knows, and lengths over the limit each have their code")
+  func badFrames() {
+    func code(_ bytes: [UInt8], _ encoding: String? = nil) -> Fault.Code? {
+      var deframer = MessageDeframer(messageBytesMax: 10, side: .server, encoding: encoding)
+      var got: [[UInt8]] = []
+      do { try deframer.push(bytes[...], into: &got) } catch { return error.code }
+      return nil
+    }
+    #expect(code([1, 0, 0, 0, 1, 0]) == .internalError)
+    #expect(code([1, 0, 0, 0, 1, 0], "gzip") == .unimplemented)
+    #expect(code([0, 0, 0, 0, 1, 0], "gzip") == nil)
+    #expect(code([2, 0, 0, 0, 1, 0]) == .internalError)
+    #expect(code([0, 0, 0, 0, 11]) == .resourceExhausted)
+    #expect(code([0, 0xff, 0xff, 0xff, 0xff]) == .resourceExhausted)
+  }
+
+  @Test("a body leaves whole through buffers of any size")
+  func bodies() {
+    let sent: [[UInt8]] = [[], [1], Array(repeating: 7, count: 300), [9, 9]]
+    for size in 1...40 {
+      let body = OutboundBody(hasTrailers: true, reportsReads: false)
+      for message in sent { body.append(message) }
+      var got: [UInt8] = []
+      var buffer = [UInt8](repeating: 0, count: size)
+      while body.pendingCount > 0 {
+        let count = buffer.withUnsafeMutableBytes { body.read(into: $0) }
+        got += buffer[..<count]
+      }
+      #expect(got == sent.flatMap(framed))
+    }
+  }
+
+  @Test("a method is found by its whole path only")
+  func methodTable() {
+    let paths = (0..<50).map { "/a.B/M\($0)" }
+    let table = MethodTable(paths.map { RPCMethod($0, admits: .everyone, .unary { _, _ in }) })
+    for path in paths { #expect(table[Array(path.utf8)[...]]?.path == path) }
+    for path in ["", "/", "/a.B/M", "/a.B/M50", "/a.B/M1 ", "a.B/M1"] {
+      #expect(table[Array(path.utf8)[...]] == nil)
+    }
+  }
+}
+
+/// With its 5-byte prefix.
+func framed(_ message: [UInt8]) -> [UInt8] {
+  let size = message.count
+  return [0] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: size >> $0) } + message
+}

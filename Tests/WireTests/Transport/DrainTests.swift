@@ -1,0 +1,105 @@
+import Base
+import Testing
+
+@testable import Wire
+
+@Suite struct DrainTests {
+  @Test("a draining server says GOAWAY twice, finishes what it took, and closes")
+  func twoGoAways() async throws {
+    let echo = try await EchoServer()
+    let raw = try RawPeer(port: echo.port)
+    raw.request(EchoServer.hold, body: framed([]), stream: 1)
+    #expect(await eventually { echo.seen.heldCount == 1 })
+    let drain = Task { await echo.server.drain() }
+    // This peer answers no PING, so the second one comes when the notice is over.
+    try await raw.receive(goAways: 2)
+    #expect(raw.goAways == [Int32.max, 1])
+    echo.seen.letGo()
+    #expect(try await raw.receive(stream: 1).field("grpc-status") == "0")
+    #expect(await raw.waitForEnd())
+    await drain.value
+    raw.close()
+  }
+
+  @Test("no call that was taken is lost while a server drains under load")
+  func underLoad() async throws {
+    let first = try await EchoServer()
+    let client = try first.client()
+    _ = try await client.unary(EchoServer.unary, [])
+    let results = await withTaskGroup(of: String.self) { group in
+      for number in 0..<400 {
+        group.addTask {
+          do {
+            for round in 0..<20 {
+              let message = [UInt8(truncatingIfNeeded: number), UInt8(round)]
+              guard try await client.unary(EchoServer.unary, message).message == message else {
+                return "wrong"
+              }
+            }
+            return "all"
+          } catch {
+            return (error as? CallFailure)?.isSafeToRetry == true ? "refused" : "lost: \(error)"
+          }
+        }
+        if number == 100 {
+          group.addTask {
+            await first.server.drain(); return "drained"
+          }
+        }
+      }
+      var results: [String: Int] = [:]
+      for await result in group { results[result, default: 0] += 1 }
+      return results
+    }
+    #expect(results.keys.allSatisfy { ["all", "refused", "drained"].contains($0) }, "\(results)")
+    #expect(results["drained"] == 1)
+    #expect(first.server.counters.callsFailed == 0)
+    await client.close()
+  }
+
+  @Test("calls that go on past the grace are ended as unavailable")
+  func grace() async throws {
+    var limits = WireLimits()
+    limits.drainNoticeMilliseconds = 10
+    limits.drainGraceMilliseconds = 60
+    let echo = try await EchoServer(limits: limits)
+    let client = try echo.client()
+    let hanging = Task {
+      await outcome { () throws(CallFailure) in try await client.unary(EchoServer.hang, []) }
+    }
+    #expect(await eventually { echo.seen.has("hang began") })
+    await echo.server.drain()
+    #expect(await hanging.value?.code == .unavailable)
+    #expect(echo.seen.has("hang cancelled"))
+    await client.close()
+  }
+
+  @Test("health watchers hear NOT_SERVING and don't hold up the drain")
+  func watchers() async throws {
+    let health = HealthService(services: ["a.B"], status: .serving)
+    let server = Server(
+      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: nil), methods: health.methods,
+      time: SystemTime())
+    let (host, port) = try await server.start()
+    let client = try ClientConnection(
+      host: host, port: port, tls: nil, time: SystemTime(), loops: sharedLoops)
+    let call = try await client.open("/grpc.health.v1.Health/Watch")
+    try await call.send([])
+    call.finishSending()
+    var responses = call.responses.makeAsyncIterator()
+    #expect(try await responses.next() == [8, 1])
+    health.shutDown()
+    #expect(try await responses.next() == [8, 2])
+    await server.drain()
+    await #expect(throws: Fault.self) { _ = try await responses.next() }
+    #expect(call.failure?.code == .unavailable)
+    await client.close()
+  }
+
+  @Test("after a drain nobody can connect")
+  func closed() async throws {
+    let echo = try await EchoServer()
+    await echo.server.drain()
+    #expect(throws: (any Error).self) { try RawPeer(port: echo.port) }
+  }
+}
