@@ -33,6 +33,8 @@ extension FeatureDefinitions {
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
       throw Refusal(
         .unreadable, at: place(context.codingPath), "is of the wrong type: \(context.debugDescription)")
+    } catch DecodingError.keyNotFound(let key, let context) {
+      throw Refusal(.unreadable, at: place(context.codingPath + [key]), "is missing")
     } catch DecodingError.dataCorrupted(let context) {
       throw Refusal(.unreadable, at: place(context.codingPath), context.debugDescription)
     } catch {

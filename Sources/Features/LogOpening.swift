@@ -95,16 +95,26 @@ struct LogOpening {
     let reached = try gather(mapped.bytes, of: segment, into: &knownIDs)
     segment.end = reached.end
     segment.byteCount = reached.offset
-    guard reached.offset < mapped.count else { return }
-    guard !LogSegment.isDamaged(mapped.bytes, at: reached.offset, position: reached.end) else {
-      throw damage(segment.path, offset: reached.offset)
+    if reached.offset < mapped.count {
+      try cut(segment, mapped.bytes, from: reached.offset, disk: disk)
+      report.cutByteCount = mapped.count - reached.offset
+      report.cutPath = segment.path
     }
-    report.cutByteCount = mapped.count - reached.offset
-    report.cutPath = segment.path
+    // Whole records may be of a group that was written and never synced. From here on they are known ids, so a repeated
+    // event is acknowledged on their word: make it good first, and the file's name with it.
     do {
-      try disk.truncate(segment.path, to: reached.offset)
       try disk.sync(segment.path)
+      try disk.syncDirectory(directory(of: segment.path))
     } catch { throw fault(error) }
+  }
+
+  private static func cut(
+    _ segment: LogSegment, _ bytes: UnsafeRawBufferPointer, from offset: Int, disk: any Disk
+  ) throws(Fault) {
+    guard !LogSegment.isDamaged(bytes, at: offset, position: segment.end) else {
+      throw damage(segment.path, offset: offset)
+    }
+    do { try disk.truncate(segment.path, to: offset) } catch { throw fault(error) }
   }
 
   private static func gather(

@@ -5,7 +5,8 @@ struct ProfileShard: Sendable {
   private struct Place: Sendable {
     var profileID: String
     var history: ProfileHistory
-    /// Read or written since the hand last came by.
+    /// Read or written again since the hand last came by. A new profile has no mark: of a crowd that comes once, each
+    /// goes before those that come back.
     var isUsed: Bool
   }
 
@@ -23,9 +24,12 @@ struct ProfileShard: Sendable {
   var count: Int { places.count }
 
   mutating func insert(_ event: Event) {
-    let index = indices[event.profileID] ?? place(for: event.profileID)
-    places[index].isUsed = true
-    places[index].history.insert(event)
+    if let index = indices[event.profileID] {
+      places[index].isUsed = true
+      places[index].history.insert(event)
+    } else {
+      places[place(for: event.profileID)].history.insert(event)
+    }
   }
 
   mutating func history(_ profileID: String) -> ProfileHistory {
@@ -35,7 +39,7 @@ struct ProfileShard: Sendable {
   }
 
   private mutating func place(for profileID: String) -> Int {
-    let place = Place(profileID: profileID, history: ProfileHistory(), isUsed: true)
+    let place = Place(profileID: profileID, history: ProfileHistory(), isUsed: false)
     let index: Int
     if places.count < countMax {
       index = places.count
