@@ -3,6 +3,8 @@ internal import NIOCore
 
 /// One HTTP/2 connection to a server with the calls on it; lives on its event loop.
 final class ClientSession: TransportOwner {
+  private static let lastStream: Int32 = 1 << 30
+
   let session: Session
   weak var transport: Transport<ClientSession>?
   private let target: ClientTarget
@@ -53,7 +55,15 @@ final class ClientSession: TransportOwner {
       core?.watch(pingDue)
     }
     stream.opened()
+    if id >= Self.lastStream { leave() }
     transport?.flushSoon()
+  }
+
+  /// The numbers of this connection's streams are running out: the next calls need another one.
+  private func leave() {
+    isLeaving = true
+    session.shutDown()
+    core?.sessionIsLeaving(self)
   }
 
   func send(_ stream: ClientStream, _ message: [UInt8]) {
@@ -80,9 +90,12 @@ final class ClientSession: TransportOwner {
 
   func close() {
     guard !isClosed else { return }
+    let fault = Fault(.cancelled, "the client closed its connection")
+    // Should it have no channel yet, it gets none.
+    abortFault = fault
     session.terminate(code: HTTP2Code.noError)
     transport?.flush()
-    transport?.close(Fault(.cancelled, "the client closed its connection"))
+    transport?.close(fault)
   }
 
   func abort(_ fault: Fault) {

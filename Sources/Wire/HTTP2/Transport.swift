@@ -110,11 +110,16 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
     }
   }
 
-  private func drain() {
+  /// Whether there was anything.
+  @discardableResult
+  private func drain() -> Bool {
+    var hasHeard = false
     while let (events, bytes) = session.takeEvents() {
       for event in events { owner.transport(didReceive: event, bytes: bytes) }
       session.recycle(events, bytes)
+      hasHeard = true
     }
+    return hasHeard
   }
 
   /// Something was queued: it is sent at the end of the current read, or else soon.
@@ -144,13 +149,15 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   }
 
   private func writeAll(_ context: ChannelHandlerContext) throws {
-    repeat {
+    var goesOn = true
+    while goesOn {
       var hasWritten = false
+      goesOn = false
       while context.channel.isWritable {
         var buffer = context.channel.allocator.buffer(capacity: 4096)
         if phase == .open {
           try session.gather(into: &buffer, limit: Self.writeBytes)
-          drain()
+          if drain() { goesOn = true }
         }
         if let tls {
           try buffer.withUnsafeReadableBytes { try tls.write($0) }
@@ -161,8 +168,12 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
         context.write(wrapOutboundOut(buffer), promise: nil)
         hasWritten = true
       }
-      if hasWritten { context.flush() }
-    } while context.channel.isWritable && phase == .open && session.wantsWrite
+      if hasWritten {
+        context.flush()
+        goesOn = true
+      }
+      goesOn = goesOn && context.channel.isWritable && phase == .open && session.wantsWrite
+    }
   }
 
   /// Lets what was written leave, then closes. `fault` is what open calls get.

@@ -110,7 +110,8 @@ final class ServerConnection: TransportOwner {
       if let stream = streams[id] { receiveData(stream, bytes[start..<start + count]) }
     case .endOfBody(let id):
       if let stream = streams[id] { finishRequest(stream) }
-    case .endSentEarly(let id): session.reset(stream: id, code: HTTP2Code.noError)
+    case .endSentEarly(let id):
+      session.reset(stream: id, code: streams[id]?.earlyEndCode ?? HTTP2Code.noError)
     case .bodyRead(let id, let count):
       guard let stream = streams[id] else { return }
       countSending(stream, -count)
@@ -335,10 +336,15 @@ final class ServerConnection: TransportOwner {
     return next
   }
 
+  /// A client whose own clock is a little behind makes CANCELLED of a bare reset, so the status goes first, unless it
+  /// would have to wait behind messages that nobody reads.
   private func expire(_ stream: ServerStream) {
+    let fault = Fault(.deadlineExceeded, "the call's deadline has passed")
+    stream.earlyEndCode = HTTP2Code.cancel
+    guard let body = stream.body, body.pendingCount > 0 else { return fail(stream, fault) }
     session.reset(stream: stream.id, code: HTTP2Code.cancel)
-    end(stream, status: .deadlineExceeded)
-    stream.cancel(Fault(.deadlineExceeded, "the call's deadline has passed"))
+    end(stream, status: fault.code)
+    stream.cancel(fault)
   }
 
   // MARK: Shutting down

@@ -60,6 +60,7 @@ final class TLSEngine {
   /// Goes on with the handshake; true once it is over. Throws when there will be no connection.
   func shakeHands() throws(Fault) -> Bool {
     if isEstablished { return true }
+    ERR_clear_error()
     let result = SSL_do_handshake(ssl)
     if result == 1 {
       guard hasHTTP2 else { throw Fault(.unavailable, "the peer doesn't speak HTTP/2 (ALPN h2) over TLS") }
@@ -91,6 +92,8 @@ final class TLSEngine {
   /// Hands on what the bytes received so far decrypt to, in pieces; false at the peer's end of the connection.
   func read<Failure: Error>(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws -> Bool {
     while true {
+      // What another user of OpenSSL left on this thread would be taken for our failure.
+      ERR_clear_error()
       let count = SSL_read(ssl, clear.baseAddress, Int32(clear.count))
       if count > 0 {
         try body(UnsafeRawBufferPointer(rebasing: clear[..<Int(count)]))
@@ -108,6 +111,7 @@ final class TLSEngine {
   func write(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
     var rest = bytes
     while rest.count > 0 {
+      ERR_clear_error()
       let count = SSL_write(ssl, rest.baseAddress, Int32(clamping: rest.count))
       guard count > 0 else { throw Fault(.unavailable, "TLS failed: \(opensslText())") }
       rest = UnsafeRawBufferPointer(rebasing: rest[Int(count)...])

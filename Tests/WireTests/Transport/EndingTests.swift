@@ -40,8 +40,12 @@ import Testing
     let echo = try await EchoServer()
     let raw = try RawPeer(port: echo.port)
     raw.request(EchoServer.hang, extra: [("grpc-timeout", "30m")], body: framed([]), stream: 1)
-    #expect(try await raw.receive(stream: 1).code == HTTP2Code.cancel)
+    let reply = try await raw.receive(stream: 1)
+    #expect(reply.field("grpc-status") == "4")
     #expect(echo.seen.has("hang cancelled"))
+    // A request that has not ended yet is reset, too; a reader that takes nothing gets the reset alone.
+    raw.request(EchoServer.flood, extra: [("grpc-timeout", "100m")], body: framed([]), stream: 3, ends: false)
+    #expect(try await raw.reset(stream: 3) == HTTP2Code.cancel)
     raw.close()
     await echo.server.drain()
   }

@@ -28,6 +28,7 @@ final class RawPeer {
   private let shadow = Session(side: .client, limits: WireLimits())
   private var nextShadow: Int32 = 1
   private var replies: [Int32: Reply] = [:]
+  private var resets: [Int32: UInt32] = [:]
   private(set) var lastGoAway: (stream: Int32, code: UInt32)?
   private(set) var goAways: [Int32] = []
 
@@ -122,6 +123,12 @@ final class RawPeer {
     return replies[stream] ?? Reply()
   }
 
+  /// Reads until the stream was reset, whatever came before.
+  func reset(stream: Int32) async throws -> UInt32 {
+    while resets[stream] == nil { try await receiveSome() }
+    return resets[stream] ?? 0
+  }
+
   func receive(goAways count: Int) async throws { while goAways.count < count { try await receiveSome() } }
 
   /// Whether the server closes the connection; reads all until then.
@@ -158,7 +165,9 @@ final class RawPeer {
       replies[stream, default: Reply()].body += bytes[start..<start + count]
       shadow.consumeConnection(count)
     case .endOfBody(let stream): replies[stream, default: Reply()].code = HTTP2Code.noError
-    case .closed(let stream, let code): replies[stream, default: Reply()].code = code
+    case .closed(let stream, let code):
+      resets[stream] = code
+      replies[stream, default: Reply()].code = code
     case .goAway(let stream, let code):
       goAways.append(stream)
       lastGoAway = (stream, code)
