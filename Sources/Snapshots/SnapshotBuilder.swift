@@ -23,6 +23,12 @@ package struct SnapshotBuilder: Sendable {
     package var segment: String
     package var bytesDone: UInt64
     package var bytesTotal: UInt64
+
+    package init(segment: String, bytesDone: UInt64, bytesTotal: UInt64) {
+      self.segment = segment
+      self.bytesDone = bytesDone
+      self.bytesTotal = bytesTotal
+    }
   }
 
   private static let copyByteCount = 4 << 20

@@ -8,6 +8,8 @@ extension SnapshotLibrary {
   /// what was signed, and `diskError`.
   package func chunk(_ digest: Digest) throws(Refusal) -> [UInt8]? {
     guard let (place, mapped) = try locate(digest) else { return nil }
+    // A pointer keeps no mapping: pruning may let go of the library's own meanwhile.
+    defer { withExtendedLifetime(mapped) {} }
     let bytes = UnsafeRawBufferPointer(
       rebasing: mapped.bytes[place.offset..<(place.offset + place.byteCount)])
     guard Digest(of: bytes) == digest else {

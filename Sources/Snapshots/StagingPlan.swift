@@ -85,6 +85,7 @@ extension SnapshotLibrary {
       guard let source = sources[index] else { return false }
       return Digest(of: source.bytes) == spans[index].chunk.digest
     }
+    defer { withExtendedLifetime(sources) {} }
     var missing: [ChunkSpan] = []
     for (index, span) in spans.enumerated() {
       guard intact[index], let source = sources[index] else {
@@ -131,7 +132,13 @@ extension SnapshotLibrary {
       // Once more, under the lock: an order or a refusal may have come while the bytes did.
       try contents.state.admit(sequence: version.sequence, digest: version.digest)
       let path = manifestPath(version.sequence)
-      try disk.replace(path, with: version.envelope.fileBytes)
+      do throws(Refusal) {
+        try disk.replace(path, with: version.envelope.fileBytes)
+      } catch {
+        // It may have its name already and not be durable. Segments go next, and it must not outlive them.
+        if contents.snapshots[version.sequence] == nil { try? disk.remove(path) }
+        throw error
+      }
       contents.snapshots[version.sequence] = version
       contents.damaged.removeAll { $0.path == path }
       contents.addChunks(of: version.manifest)
