@@ -82,10 +82,10 @@ package enum CandidateFeatures {
     }
   }
 
-  /// 1 at the release, a half after ``recencyHalfLifeDays``; 0 when the release is unknown, 1 before it.
-  package static func recency(ageDays: Float?) -> Float {
+  /// 1 at the release and before it, a half after the half-life; 0 when the release is unknown.
+  package static func recency(ageDays: Float?, halfLifeDays: Float = recencyHalfLifeDays) -> Float {
     guard let ageDays, ageDays.isFinite else { return 0 }
-    return exp2f(-max(0, ageDays) / recencyHalfLifeDays)
+    return exp2f(-max(0, ageDays) / halfLifeDays)
   }
 
   package static func isNew(ageDays: Float?) -> Bool {

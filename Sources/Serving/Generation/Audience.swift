@@ -1,0 +1,107 @@
+package import Base
+package import Catalogue
+internal import Synchronization
+
+/// Who may be shown what: one country up to one maturity in one generation, with the lists that fill rows when
+/// nothing better is there.
+///
+/// Everything in it is licensed for as long as it is valid; ``CatalogueView/isLicensed(_:_:at:)`` is asked again for
+/// each title that is shown, so that a late refresh shows too little rather than too much.
+package final class Audience: Sendable {
+  /// Enough for every row at its largest after the profile's own titles were taken out: 8 × 100 + 100, rounded up.
+  static let popularCountMax = 1024
+  static let trendingCountMax = 256
+  static let newCountMax = 256
+  /// Titles whose licence ends within this are left out, so that the bitmap need not be computed at every boundary.
+  static let holdingSeconds: Int64 = 120
+
+  package let allowed: AllowedTitles
+  /// The most popular first.
+  package let popular: [UInt32]
+  package let trending: [UInt32]
+  /// The newest first.
+  package let new: [UInt32]
+
+  init(
+    _ view: CatalogueView, country: CountryCode, maturityMax: UInt8, at moment: Timestamp,
+    holdingSeconds: Int64 = Audience.holdingSeconds
+  ) {
+    allowed = view.allowed(
+      country: country, maturityMax: maturityMax, at: moment, holdingSeconds: holdingSeconds)
+    let today = Day(of: moment)
+    popular = view.popular(Self.popularCountMax, allowed: allowed.bitmap)
+    trending = view.trending(Self.trendingCountMax, allowed: allowed.bitmap)
+    new = view.new(Self.newCountMax, on: today, allowed: allowed.bitmap)
+  }
+}
+
+/// The audiences of one generation, made when they are first asked for and made again before they run out.
+package final class Audiences: Sendable {
+  package struct Key: Hashable, Sendable {
+    package var country: CountryCode
+    package var maturityMax: UInt8
+
+    package init(country: CountryCode, maturityMax: UInt8) {
+      self.country = country
+      self.maturityMax = maturityMax
+    }
+  }
+
+  /// At a million titles one is 131 KB: 17 MB for all.
+  package static let countMax = 128
+  /// One that nobody asked for this long is not made again.
+  private static let idleMilliseconds: Int64 = 600_000
+  /// Made again this long before it runs out, so that no request has to wait for it.
+  private static let aheadSeconds: Int64 = 60
+
+  private struct Entry {
+    var audience: Audience
+    var lastUsed: Timestamp
+  }
+
+  private let view: CatalogueView
+  private let entries = Mutex<[Key: Entry]>([:])
+
+  package init(_ view: CatalogueView) { self.view = view }
+
+  /// The audience, valid at `now`. At a million titles the first call for a key takes some 20 ms, others none.
+  package func audience(_ key: Key, now: Timestamp) -> Audience {
+    let known = entries.withLock { entries -> Audience? in
+      guard let entry = entries[key], entry.audience.allowed.isValid(at: now) else { return nil }
+      entries[key]?.lastUsed = now
+      return entry.audience
+    }
+    return known ?? make(key, now: now, lastUsed: now)
+  }
+
+  package var keys: [Key] { entries.withLock { Array($0.keys) } }
+
+  /// Makes those again that run out soon. Called once a second or so, off the ranking threads.
+  package func refresh(now: Timestamp) {
+    let soon = now.advanced(bySeconds: Self.aheadSeconds)
+    let due = entries.withLock { entries -> [(Key, Timestamp)] in
+      for (key, entry) in entries
+      where now.milliseconds - entry.lastUsed.milliseconds > Self.idleMilliseconds {
+        entries[key] = nil
+      }
+      return entries.filter { !$0.value.audience.allowed.isValid(at: soon) }.map {
+        ($0.key, $0.value.lastUsed)
+      }
+    }
+    for (key, lastUsed) in due { _ = make(key, now: now, lastUsed: lastUsed) }
+  }
+
+  /// Outside of the lock: two threads may make the same one, and the later one stays.
+  private func make(_ key: Key, now: Timestamp, lastUsed: Timestamp) -> Audience {
+    let audience = Audience(view, country: key.country, maturityMax: key.maturityMax, at: now)
+    entries.withLock { entries in
+      if entries[key] == nil, entries.count >= Self.countMax,
+        let oldest = entries.min(by: { $0.value.lastUsed < $1.value.lastUsed })
+      {
+        entries[oldest.key] = nil
+      }
+      entries[key] = Entry(audience: audience, lastUsed: lastUsed)
+    }
+    return audience
+  }
+}

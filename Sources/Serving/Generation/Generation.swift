@@ -1,0 +1,72 @@
+package import Base
+package import Catalogue
+package import Features
+package import Ranking
+package import Retrieval
+package import Snapshots
+
+/// A snapshot opened for serving: every segment checked, the golden queries answered, the first pages warm. Immutable
+/// but for its caches; whoever holds it may read it from any thread, and it stays mapped as long as anyone does.
+///
+/// Everything in one reply comes from one generation, so nothing here refers to another.
+package final class Generation: Sendable {
+  package let name: SnapshotName
+  package let digest: Digest
+  package let catalogue: CatalogueView
+  package let vectors: PartitionedVectors
+  package let index: PartitionedIndex
+  package let ranker: RankerModel
+  package let features: FeatureDefinitions
+  package let policy: Policy
+  package let audiences: Audiences
+  /// The policy's pins that name a title of this generation, by row.
+  let pins: [String: [Pin]]
+  let trending: TrendingCache
+
+  /// A pin whose title was found.
+  struct Pin: Sendable {
+    var ordinal: UInt32
+    var position: Int
+    /// Empty is every surface.
+    var surface: String
+  }
+
+  package var sequence: UInt64 { name.sequence }
+
+  /// Opens, checks and warms. `audiences` are those that the generation before it served, so that the first requests
+  /// find theirs made; see ``Audiences/keys``.
+  package static func open(
+    _ snapshot: OpenSnapshot, time: any TimeSource, audiences: [Audiences.Key] = []
+  ) throws(Refusal) -> Generation {
+    let generation = try Generation(snapshot)
+    try generation.answerGoldenQueries(try snapshot.segment(kind: "golden", name: "all"), time: time)
+    generation.warm(audiences, time: time)
+    return generation
+  }
+
+  private init(_ snapshot: OpenSnapshot) throws(Refusal) {
+    let manifest = snapshot.manifest
+    let parts = try Parts(snapshot)
+    catalogue = parts.catalogue
+    vectors = parts.vectors
+    index = parts.index
+    ranker = parts.ranker
+    features = parts.features
+    policy = parts.policy
+    digest = snapshot.digest
+    name = SnapshotName(
+      sequence: snapshot.sequence, digest: snapshot.digest.hex, space: manifest.space, model: manifest.model,
+      features: manifest.features, policy: manifest.policy)
+    audiences = Audiences(catalogue)
+    trending = TrendingCache()
+    let view = parts.catalogue
+    var pins: [String: [Pin]] = [:]
+    // A pin may name a title that comes later or has gone: it waits, and harms nothing.
+    for pin in policy.pins {
+      guard let ordinal = view.ordinal(ofID: pin.titleID) else { continue }
+      pins[pin.rowID, default: []].append(
+        Pin(ordinal: ordinal, position: pin.position, surface: pin.surface))
+    }
+    self.pins = pins
+  }
+}

@@ -1,0 +1,68 @@
+internal import Base
+
+/// The candidates of one request, column by column, in memory that a worker keeps from request to request.
+struct Candidates {
+  /// A set of sources in one byte.
+  struct Sources: OptionSet {
+    let rawValue: UInt8
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+    init(_ source: CandidateSource) { rawValue = 1 << UInt8(source.rawValue) }
+    /// Like the title that the request is about.
+    static let context = Sources(rawValue: 1)
+  }
+
+  static let countMax = Limits.candidateCountMax
+
+  private(set) var count = 0
+  private(set) var ordinals: [UInt32] = []
+  /// Cosine to the profile's vector; 0 until it is known.
+  var similarities: [Float] = []
+  /// The source that brought it first.
+  private(set) var firstSources: [CandidateSource] = []
+  private(set) var sources: [Sources] = []
+  /// What orders the rows: the ranker's score with the policy's boost, or retrieval order.
+  var scores: [Float] = []
+  private var table = OrdinalTable(countMax: countMax)
+
+  init() {
+    ordinals.reserveCapacity(Self.countMax)
+    similarities.reserveCapacity(Self.countMax)
+    firstSources.reserveCapacity(Self.countMax)
+    sources.reserveCapacity(Self.countMax)
+    scores.reserveCapacity(Self.countMax)
+  }
+
+  mutating func removeAll() {
+    count = 0
+    ordinals.removeAll(keepingCapacity: true)
+    similarities.removeAll(keepingCapacity: true)
+    firstSources.removeAll(keepingCapacity: true)
+    sources.removeAll(keepingCapacity: true)
+    scores.removeAll(keepingCapacity: true)
+    table.removeAll()
+  }
+
+  /// Adds a candidate, or the source to one that is there. Beyond the limit nothing is added; returns whether the
+  /// candidate is new.
+  @discardableResult
+  mutating func add(_ ordinal: UInt32, _ source: CandidateSource, similarity: Float = 0) -> Bool {
+    if let index = table.value(ordinal) {
+      sources[index].insert(Sources(source))
+      if similarity != 0, similarities[index] == 0 { similarities[index] = similarity }
+      return false
+    }
+    guard count < Self.countMax else { return false }
+    _ = table.insert(ordinal, count)
+    ordinals.append(ordinal)
+    similarities.append(similarity)
+    firstSources.append(source)
+    sources.append(Sources(source))
+    scores.append(0)
+    count += 1
+    return true
+  }
+
+  func index(of ordinal: UInt32) -> Int? { table.value(ordinal) }
+
+  mutating func mark(_ index: Int, _ sources: Sources) { self.sources[index].insert(sources) }
+}

@@ -1,0 +1,129 @@
+internal import Base
+internal import Catalogue
+internal import Retrieval
+
+/// The stage retrieval: gathers one request's candidates from all sources, each up to its quota, until the deadline.
+struct Gathering {
+  let generation: Generation
+  let audience: Audience
+  let retriever: any Retriever
+  let time: any TimeSource
+  let deadline: Instant
+  let scratch: RankScratch
+  private(set) var rung: Rung?
+  private var context: UInt32?
+
+  init(
+    generation: Generation, audience: Audience, retriever: any Retriever, time: any TimeSource,
+    deadline: Instant, scratch: RankScratch
+  ) {
+    self.generation = generation
+    self.audience = audience
+    self.retriever = retriever
+    self.time = time
+    self.deadline = deadline
+    self.scratch = scratch
+  }
+
+  /// The vectors are `nil` where there are none. What the request is about comes first, since the surface is about it.
+  mutating func run(
+    context: UInt32?, vector: UnsafeBufferPointer<Float>?, last: UnsafeBufferPointer<Float>?,
+    trending: [TrendingCache.Entry]
+  ) {
+    self.context = context
+    let quotas = generation.policy.quotas
+    addContinueWatching(quotas.continueWatching)
+    if let context { searchLike(context, quotas.becauseYouWatched) }
+    if let vector { search(vector, .similar, quotas.similar) }
+    if let last, rung != .popularOnly { search(last, .becauseYouWatched, quotas.becauseYouWatched) }
+    addTrending(trending, quotas.trending)
+    add(audience.new, .new, quotas.new)
+    add(audience.popular, .popular, max(quotas.popular, quotas.total - scratch.candidates.count))
+  }
+
+  private func isAllowed(_ ordinal: UInt32) -> Bool {
+    audience.allowed.bitmap[Int(ordinal)] && ordinal != context && !scratch.profile.excluded.contains(ordinal)
+  }
+
+  private mutating func addContinueWatching(_ quota: Int) {
+    for ordinal in scratch.profile.continueWatching.prefix(quota) where isAllowed(ordinal) {
+      scratch.candidates.add(ordinal, .continueWatching)
+    }
+  }
+
+  /// A candidate that is there already counts too: what a row shows is in the lists of all its sources.
+  private mutating func add(_ ordinals: [UInt32], _ source: CandidateSource, _ quota: Int) {
+    var room = quota
+    for ordinal in ordinals {
+      guard room > 0 else { return }
+      guard isAllowed(ordinal) else { continue }
+      scratch.candidates.add(ordinal, source)
+      room -= 1
+    }
+  }
+
+  private mutating func searchLike(_ context: UInt32, _ quota: Int) {
+    // The vector of the title last watched comes later into the same place.
+    var query = [Float](repeating: 0, count: generation.vectors.dimensions)
+    query.withUnsafeMutableBufferPointer { generation.vectors.copy(context, to: $0) }
+    query.withUnsafeBufferPointer { search($0, nil, quota) }
+  }
+
+  /// `source` `nil` is the title that the request is about.
+  private mutating func search(
+    _ query: UnsafeBufferPointer<Float>, _ source: CandidateSource?, _ quota: Int
+  ) {
+    guard quota > 0 else { return }
+    let outcome = found(query, min(quota + scratch.profile.excluded.count + 1, Candidates.countMax))
+    // The rung says what the profile's own candidates are like; the others only add to them.
+    if source != .becauseYouWatched, outcome.isPartial {
+      rung = outcome.count == 0 ? .popularOnly : rung ?? .retrievalPartial
+    } else if outcome.isPartial {
+      rung = rung ?? .retrievalPartial
+    }
+    var room = quota
+    for place in 0..<outcome.count where room > 0 {
+      let ordinal = scratch.search.ordinals[place]
+      // The filter has done this already, but for what is left out; a retriever is not believed.
+      guard Int(ordinal) < generation.catalogue.count, isAllowed(ordinal) else { continue }
+      let similarity = source == .similar ? scratch.search.scores[place] : 0
+      scratch.candidates.add(ordinal, source ?? .similar, similarity: similarity)
+      if source == nil, let index = scratch.candidates.index(of: ordinal) {
+        scratch.candidates.mark(index, .context)
+      }
+      room -= 1
+    }
+  }
+
+  private func found(_ query: UnsafeBufferPointer<Float>, _ count: Int) -> SearchOutcome {
+    audience.allowed.bitmap.words.withUnsafeBufferPointer { words in
+      guard let start = words.baseAddress else { return SearchOutcome() }
+      let filter = OrdinalFilter(
+        words: start, bitCount: audience.allowed.bitmap.count, allowedCount: audience.allowed.count)
+      var outcome = retriever.search(
+        query, k: count, allowed: filter, in: generation, deadline: deadline, time: time,
+        scratch: scratch.search)
+      outcome.count = min(max(outcome.count, 0), count)
+      return outcome
+    }
+  }
+
+  /// What the region watches now and what the snapshot knew, best first.
+  private mutating func addTrending(_ live: [TrendingCache.Entry], _ quota: Int) {
+    guard quota > 0 else { return }
+    var blended: [(ordinal: UInt32, score: Float)] = []
+    blended.reserveCapacity(live.count + audience.trending.count)
+    scratch.shown.removeAll()
+    for entry in live where isAllowed(entry.ordinal) {
+      guard scratch.shown.insert(entry.ordinal, 0) == nil else { continue }
+      let builtIn = generation.catalogue.trending(entry.ordinal)
+      blended.append((entry.ordinal, TrendingCache.blend(live: entry.score, builtIn: builtIn)))
+    }
+    for ordinal in audience.trending where isAllowed(ordinal) && !scratch.shown.contains(ordinal) {
+      blended.append(
+        (ordinal, TrendingCache.blend(live: 0, builtIn: generation.catalogue.trending(ordinal))))
+    }
+    blended.sort { ($0.score, $1.ordinal) > ($1.score, $0.ordinal) }
+    for entry in blended.prefix(quota) { scratch.candidates.add(entry.ordinal, .trending) }
+  }
+}

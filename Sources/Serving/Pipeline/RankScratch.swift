@@ -1,0 +1,40 @@
+internal import Base
+internal import Ranking
+internal import Retrieval
+
+/// All that one worker needs to rank, made once and used for one request after another.
+final class RankScratch {
+  let search = SearchScratch()
+  let ranker = RankerScratch()
+  var candidates = Candidates()
+  var profile = ProfileFacts()
+  /// The profile's vector, and that of the title last watched: the generation's dimensions of each are in use.
+  let vector: UnsafeMutableBufferPointer<Float>
+  let lastVector: UnsafeMutableBufferPointer<Float>
+  /// Feature rows of all candidates, and their scores.
+  let rows: UnsafeMutableBufferPointer<Float>
+  let scores: UnsafeMutableBufferPointer<Float>
+  /// Titles that the reply shows already. What is in rows, pinned titles included, is bounded by the limits.
+  var shown = OrdinalTable(countMax: 2 * Limits.rowCountMax * Limits.titlesPerRowMax)
+  /// Candidates by score, the best first: see ``Assembly``.
+  var order: [UInt64] = []
+
+  init() {
+    vector = .allocate(capacity: Limits.dimensionsMax)
+    lastVector = .allocate(capacity: Limits.dimensionsMax)
+    rows = .allocate(capacity: Candidates.countMax * CandidateFeatures.count)
+    scores = .allocate(capacity: Candidates.countMax)
+    vector.initialize(repeating: 0)
+    lastVector.initialize(repeating: 0)
+    rows.initialize(repeating: 0)
+    scores.initialize(repeating: 0)
+    order.reserveCapacity(Candidates.countMax)
+  }
+
+  deinit {
+    vector.deallocate()
+    lastVector.deallocate()
+    rows.deallocate()
+    scores.deallocate()
+  }
+}

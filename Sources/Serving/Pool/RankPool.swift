@@ -1,0 +1,142 @@
+package import Base
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
+/// Owns the ranking threads and the queue before them. Nothing that reads or writes sockets ever ranks, and nothing
+/// that ranks ever waits for a socket.
+///
+/// A request is answered, takes the rung `queueFull` when it has waited too long or would, or is refused at once when
+/// the queue is full. One that nobody waits for any more is dropped without work.
+package final class RankPool: Sendable {
+  package struct Settings: Sendable {
+    /// One a core is the rule.
+    package var threadCount: Int
+    /// 1,024 requests of half a millisecond on one core are half a second: far beyond what any deadline allows, so
+    /// a full queue means that the machine is lost, not that it is busy.
+    package var queueCountMax: Int
+    /// A request that waits longer gets popular titles.
+    package var waitMillisecondsMax: Int
+
+    package init(threadCount: Int, queueCountMax: Int = 1024, waitMillisecondsMax: Int = 10) {
+      self.threadCount = threadCount
+      self.queueCountMax = queueCountMax
+      self.waitMillisecondsMax = waitMillisecondsMax
+    }
+  }
+
+  private let queue: JobQueue
+  private let time: any TimeSource
+  private let counters: RankCounters
+  private let threads: Mutex<[pthread_t]>
+
+  /// Starts the threads. `makeWorker` runs once on each.
+  package init(
+    _ settings: Settings, time: any TimeSource, counters: RankCounters,
+    makeWorker: @escaping @Sendable () -> any RankWorker
+  ) {
+    precondition(
+      settings.threadCount > 0 && settings.queueCountMax > 0 && settings.waitMillisecondsMax >= 0)
+    let queue = JobQueue(
+      countMax: settings.queueCountMax, threadCount: settings.threadCount,
+      waitNanosecondsMax: UInt64(settings.waitMillisecondsMax) * 1_000_000)
+    self.queue = queue
+    self.time = time
+    self.counters = counters
+    threads = Mutex(
+      (0..<settings.threadCount).map { _ in
+        startThread {
+          RankPool.work(queue: queue, time: time, counters: counters, worker: makeWorker())
+        }
+      })
+  }
+
+  deinit { shutdown() }
+
+  /// Requests that wait.
+  package var waitingCount: Int { queue.count }
+
+  /// Returns at once. `completion` is called exactly once: on a thread of the pool, or here when the request is
+  /// refused (`resourceExhausted` when the queue is full, `unavailable` after ``shutdown()``).
+  package func submit(
+    _ request: RankRequest, deadline: Instant, cancellation: Cancellation = Cancellation(),
+    completion: @escaping @Sendable (Result<RankReply, Fault>) -> Void
+  ) {
+    let now = time.instant
+    let job = RankJob(
+      request: request, submitted: now, deadline: deadline, cancellation: cancellation, completion: completion
+    )
+    let (admission, dropped) = queue.add(job, now: now)
+    for moot in dropped { Self.drop(moot, counters: counters) }
+    switch admission {
+    case .queued: break
+    case .full:
+      counters.add(.refusedQueueFull)
+      completion(.failure(Fault(.resourceExhausted, "the ranking queue is full; try another replica")))
+    case .closed:
+      completion(.failure(Fault(.unavailable, "the replica is stopping; try another one")))
+    }
+  }
+
+  /// Answers what was accepted, then ends the threads and waits for them. Once is enough; never from a thread of the
+  /// pool.
+  package func shutdown() {
+    queue.close()
+    let ended = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in ended { pthread_join(thread, nil) }
+  }
+
+  private static func work(
+    queue: JobQueue, time: any TimeSource, counters: RankCounters, worker: any RankWorker
+  ) {
+    var tookNanoseconds: UInt64?
+    while let (job, lane) = queue.next(tookNanoseconds: tookNanoseconds) {
+      tookNanoseconds = nil
+      let start = time.instant
+      if job.isMoot(start) {
+        drop(job, counters: counters)
+        continue
+      }
+      let effort: Effort = lane == .full && queue.hasTime(job, now: start) ? .full : .popular
+      let outcome = worker.answer(job, effort: effort)
+      if effort == .full { tookNanoseconds = time.instant.nanoseconds(since: start) }
+      job.completion(outcome)
+    }
+  }
+
+  private static func drop(_ job: RankJob, counters: RankCounters) {
+    if job.cancellation.isCancelled {
+      counters.add(.droppedCancelled)
+      job.completion(.failure(Fault(.cancelled, "cancelled while waiting")))
+    } else {
+      counters.add(.droppedExpired)
+      job.completion(.failure(Fault(.deadlineExceeded, "the deadline passed while waiting")))
+    }
+  }
+}
+
+private final class Body {
+  let run: @Sendable () -> Void
+  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+/// A thread of our own, joined by its owner.
+private func startThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
+  var thread = pthread_t()
+  let result = pthread_create(
+    &thread, nil,
+    { context in
+      guard let context else { return nil }
+      Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+      return nil
+    }, Unmanaged.passRetained(Body(run)).toOpaque())
+  precondition(result == 0, "the system gives no thread: \(result)")
+  return thread
+}
