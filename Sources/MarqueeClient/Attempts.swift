@@ -39,7 +39,7 @@ struct Attempts<Reply: Sendable>: Sendable {
 
   func run() async -> Result<Answer, MarqueeError> {
     let deadline = fleet.time.instant.advanced(byNanoseconds: timeout.nanoseconds)
-    if let error = await waitForRouting(until: deadline) { return .failure(error) }
+    if let error = await fleet.waitForRouting(until: deadline) { return .failure(error) }
     return await withTaskGroup(of: Outcome.self) { group in
       defer { group.cancelAll() }
       var progress = Progress(deadline: deadline)
@@ -147,21 +147,6 @@ struct Attempts<Reply: Sendable>: Sendable {
 
   private func rest(_ source: Fleet.Choice, costs: Bool) {
     if let pause = fleet.failed(source.address, costs: costs) { watch.probe(source, after: pause) }
-  }
-
-  // MARK: The start and the end
-
-  /// Only before the first table is here: after that there is always one.
-  private func waitForRouting(until deadline: Instant) async -> MarqueeError? {
-    while !fleet.hasRouting {
-      guard !Task.isCancelled else { return MarqueeError(.cancelled, "the call was cancelled") }
-      guard fleet.time.instant < deadline else {
-        let cause = fleet.lastFault.map { ": \($0)" } ?? ""
-        return MarqueeError(.unavailable, "no seed has told the routing yet\(cause)")
-      }
-      try? await Task.sleep(for: .milliseconds(2))
-    }
-    return nil
   }
 
   private func error(_ fault: Fault?) -> MarqueeError {

@@ -7,8 +7,11 @@ public struct ClientConfiguration: Sendable {
   public var homeRegion: String
   /// `nil` speaks plain text: for tests on loopback.
   public var tls: TLSFiles?
-  /// How long a call may take in all when the caller doesn't say.
-  public var timeout: Duration = .milliseconds(500)
+  /// How long a rank call may take in all when the caller doesn't say.
+  public var rankTimeout: Duration = .milliseconds(500)
+  /// How long a batch of events may take in all when the caller doesn't say. A disk stands behind it: a replica that is
+  /// given up too soon is one that its profiles' next rows don't come from.
+  public var recordTimeout: Duration = .seconds(5)
   /// The share of a call's time after which a try that has not answered is given a rival at the next replica. With a
   /// quarter, two replicas that hang leave half of the time to the third.
   public var tryShare: Double = 0.25

@@ -124,6 +124,19 @@ final class Fleet: Sendable {
   var lastFault: Fault? { state.withLock { $0.lastFault } }
   func note(_ fault: Fault) { state.withLock { $0.lastFault = fault } }
 
+  /// Only before the first table is here: after that there is always one. What kept it from coming by `deadline`.
+  func waitForRouting(until deadline: Instant) async -> MarqueeError? {
+    while !hasRouting {
+      guard !Task.isCancelled else { return MarqueeError(.cancelled, "the call was cancelled") }
+      guard time.instant < deadline else {
+        let cause = lastFault.map { ": \($0)" } ?? ""
+        return MarqueeError(.unavailable, "no seed has told the routing yet\(cause)")
+      }
+      try? await Task.sleep(for: .milliseconds(2))
+    }
+    return nil
+  }
+
   func learn(_ table: RoutingTable) {
     state.withLock { state in
       if state.view.learn(table, now: time.instant) { regroup(&state) }

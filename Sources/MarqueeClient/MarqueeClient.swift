@@ -29,7 +29,7 @@ public final class MarqueeClient: Sendable {
   /// Rows for a profile. However often it is tried, it is one request: its id is made here, once.
   public func rank(_ query: RankQuery, timeout: Duration? = nil) async throws(MarqueeError) -> RankResult {
     let request = try query.request(id: Self.newRequestID())
-    let answer = try await call(profile: query.profile, timeout: timeout) {
+    let answer = try await call(profile: query.profile, timeout: timeout ?? configuration.rankTimeout) {
       (connection, deadline) async throws(CallFailure) -> RankReply in
       try await RankingStub(connection).rank(request, deadline: deadline)
     }
@@ -44,6 +44,10 @@ public final class MarqueeClient: Sendable {
   public func record(
     _ events: [ViewerEvent], timeout: Duration? = nil
   ) async throws(MarqueeError) -> RecordResult {
+    let timeout = timeout ?? configuration.recordTimeout
+    // Batches are made by replica, so the replicas have to be known.
+    let deadline = fleet.time.instant.advanced(byNanoseconds: timeout.nanoseconds)
+    if let error = await fleet.waitForRouting(until: deadline) { throw error }
     var accepted = 0
     var duplicates = 0
     for (profile, batch) in batches(events) {
@@ -68,12 +72,12 @@ public final class MarqueeClient: Sendable {
   }
 
   private func call<Reply: Sendable>(
-    profile: String, timeout: Duration?,
+    profile: String, timeout: Duration,
     _ perform: @escaping @Sendable (ClientConnection, Instant) async throws(CallFailure) -> Reply
   ) async throws(MarqueeError) -> Attempts<Reply>.Answer {
     let attempts = Attempts(
       fleet: fleet, watch: watch, profile: stableHash(profile.utf8),
-      timeout: timeout ?? configuration.timeout, perform: perform)
+      timeout: timeout, perform: perform)
     return try await attempts.run().get()
   }
 

@@ -1,6 +1,8 @@
 import Base
+import Foundation
 import MarqueeClient
 import Testing
+import Wire
 
 /// What a caller sees of a fleet that is well.
 @Suite struct ClientTests {
@@ -143,6 +145,27 @@ import Testing
     let result = try await client.rank(RankQuery(profile: "p", country: "DE"))
     #expect(result.region == "eu")
     await client.close()
+    await fleet.stop()
+  }
+
+  @Test("with mutual TLS, a client with the right role ranks, and one without it hears that it hasn't")
+  func mutualTLS() async throws {
+    let directory = NSTemporaryDirectory() + "marquee-client-\(UInt64.random(in: 0...UInt64.max))"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let authority = try DevelopmentAuthority.create(in: directory, trustDomain: "marquee.test")
+    let server = try authority.issue(role: .edge, name: "eu-0", into: directory)
+    let fleet = try await FakeFleet([("eu", 1)], tls: server.configuration())
+    for (role, isAdmitted) in [(Role.edgeClient, true), (.edge, false)] {
+      let files = try authority.issue(role: role, name: "caller-\(role.rawValue)", into: directory)
+      var configuration = fleet.configuration(home: "eu")
+      configuration.tls = ClientConfiguration.TLSFiles(
+        authorities: files.authorities, certificate: files.certificateChain, key: files.privateKey,
+        trustDomain: files.trustDomain)
+      let client = try MarqueeClient(configuration)
+      let error = await failure { _ = try await client.rank(RankQuery(profile: "p", country: "DE")) }
+      #expect(error?.code == (isAdmitted ? nil : .permissionDenied))
+      await client.close()
+    }
     await fleet.stop()
   }
 

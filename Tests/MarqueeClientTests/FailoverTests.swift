@@ -182,6 +182,34 @@ import Testing
     }
   }
 
+  @Test("replicas that stop one after the other under load fail no call")
+  func stopping() async throws {
+    try await withFleet([("eu", 3), ("us", 1)], home: "eu") { fleet, client in
+      let tally = Tally()
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<8 {
+          group.addTask {
+            while !tally.isDone {
+              do { tally.count(try await rank(client, "p\(Int.random(in: 0..<64))").replica) } catch {
+                tally.note("\(error)")
+              }
+            }
+          }
+        }
+        for replica in fleet.region("eu") {
+          try? await eventually { tally[replica.name] > 20 }
+          await replica.stop()
+          tally.restart()
+          // Its profiles have moved to those that are left.
+          try? await eventually { fleet.replicas.contains { tally[$0.name] > 50 } }
+        }
+        try? await eventually { tally["us-0"] > 50 }
+        tally.finish()
+      }
+      #expect(tally.failures == [])
+    }
+  }
+
   @Test("a failover under load fails no call")
   func underLoad() async throws {
     try await withFleet([("eu", 2), ("us", 2)], home: "eu") { fleet, client in

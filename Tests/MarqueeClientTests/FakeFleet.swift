@@ -8,11 +8,11 @@ final class FakeFleet: Sendable {
   let replicas: [FakeReplica]
 
   /// Regions by name with their number of replicas; each has all others as fallbacks, in the order given.
-  init(_ regions: [(name: String, count: Int)]) async throws {
+  init(_ regions: [(name: String, count: Int)], tls: TLSConfiguration? = nil) async throws {
     var replicas: [FakeReplica] = []
     for region in regions {
       for index in 0..<region.count {
-        replicas.append(try await FakeReplica(region: region.name, name: "\(region.name)-\(index)"))
+        replicas.append(try await FakeReplica(region: region.name, name: "\(region.name)-\(index)", tls: tls))
       }
     }
     self.replicas = replicas
@@ -41,7 +41,8 @@ final class FakeFleet: Sendable {
   func configuration(home: String) -> ClientConfiguration {
     var configuration = ClientConfiguration(seeds: replicas.map(\.address), homeRegion: home)
     // Long enough for a busy machine: a test that needs hanging tries to be given up soon says so itself.
-    configuration.timeout = .seconds(10)
+    configuration.rankTimeout = .seconds(10)
+    configuration.recordTimeout = .seconds(20)
     configuration.routingInterval = .milliseconds(100)
     configuration.restMinimum = .milliseconds(20)
     configuration.restMaximum = .milliseconds(100)
@@ -80,13 +81,13 @@ final class FakeReplica: Sendable {
   private let server: Server
   private let state: StateBox
 
-  init(region: String, name: String) async throws {
+  init(region: String, name: String, tls: TLSConfiguration? = nil) async throws {
     let state = StateBox()
     self.region = region
     self.name = name
     self.state = state
     server = Server(
-      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: nil, plaintextRoles: [.edgeClient]),
+      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: tls, plaintextRoles: [.edgeClient]),
       methods: Self.methods(state, region: region, name: name), time: SystemTime())
     let (host, port) = try await server.start()
     address = "\(host):\(port)"
