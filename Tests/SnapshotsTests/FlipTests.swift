@@ -59,9 +59,10 @@ struct FlipTests {
       let segment = try #require(second.manifest.segments.randomElement(using: &random))
       let index = Int.random(in: 0..<Int(segment.byteCount), using: &random)
       let path = workshop.path("origin/segments/\(segment.digest.hex).segment")
-      try flip(index, of: path, by: UInt8.random(in: 1...255, using: &random))
+      let mask = UInt8.random(in: 1...255, using: &random)
+      try flip(index, of: path, by: mask)
       let found = refusal { _ = try origin.open(2) }
-      try restore(path)
+      try flip(index, of: path, by: mask)
       var start = 0
       let chunk = try #require(
         segment.chunks.firstIndex { chunk in
@@ -106,15 +107,15 @@ struct FlipTests {
     let path = workshop.path("origin/manifests/2.manifest")
     var random = SplitMix(seed: Self.seed + 4)
     for _ in 0..<500 {
-      try flip(
-        Int.random(in: 0..<second.envelope.fileBytes.count, using: &random), of: path,
-        by: UInt8.random(in: 1...255, using: &random))
+      let index = Int.random(in: 0..<second.envelope.fileBytes.count, using: &random)
+      let mask = UInt8.random(in: 1...255, using: &random)
+      try flip(index, of: path, by: mask)
       let library = try workshop.library("origin")
       #expect(library.snapshot(2) == nil)
       #expect(library.damaged.map(\.path) == [path])
       #expect(refusal { _ = try library.open(2) } == library.damaged.first?.refusal)
       #expect(try library.open(1).digest == first.digest)
-      try restore(path)
+      try flip(index, of: path, by: mask)
     }
     // Its segments were not taken for leftovers.
     #expect(try workshop.library("origin").open(2).digest == second.digest)
@@ -186,22 +187,9 @@ struct FlipTests {
     #expect(wrong?.place == "catalogue/base chunk 0 offset 0")
   }
 
+  /// Changes one byte in place, as a disk would: the mapping of a running process sees it. Again, and it is as it was.
   private func flip(_ index: Int, of path: String, by mask: UInt8) throws {
-    var bytes = try SystemDisk().read(path, limit: 1 << 20)
-    try Data(bytes).write(to: URL(fileURLWithPath: backup(path)))
-    bytes[index] ^= mask
-    // In place, as a disk would: the mapping of a running process sees it.
-    try bytes.withUnsafeBytes { try SystemDisk().write($0, to: path, at: 0) }
-  }
-
-  private func restore(_ path: String) throws {
-    let bytes = try SystemDisk().read(backup(path), limit: 1 << 20)
-    try bytes.withUnsafeBytes { try SystemDisk().write($0, to: path, at: 0) }
-    try SystemDisk().remove(backup(path))
-  }
-
-  /// Outside of the library, which would clean it away.
-  private func backup(_ path: String) -> String {
-    directory(of: directory(of: directory(of: path))) + "/backup"
+    let old = try SystemDisk().read(path, limit: 1 << 20)[index]
+    try [old ^ mask].withUnsafeBytes { try SystemDisk().write($0, to: path, at: index) }
   }
 }
