@@ -97,3 +97,14 @@ package struct InteractionTable: Sendable {
     self.init(profileIDs: profileIDs, owners: owners, rows: rows, unknownTitleCount: unknownTitleCount)
   }
 }
+
+extension InteractionTable {
+  /// Only what had happened before `moment`: for fitting without knowledge of what came later. Profiles keep their
+  /// places.
+  package func before(_ moment: Timestamp) -> InteractionTable {
+    let kept = (0..<profileCount).flatMap { profile in
+      rows(of: profile).prefix { $0.at < moment }.map { (profile: profile, row: $0) }
+    }
+    return InteractionTable(profileIDs: profileIDs, rows: kept, unknownTitleCount: unknownTitleCount)
+  }
+}

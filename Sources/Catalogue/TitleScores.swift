@@ -37,7 +37,7 @@ package struct TitleScores: Equatable, Sendable {
 
   private static func scaled(_ sums: [Double]) -> [Float] {
     guard let highest = sums.max(), highest > 0 else { return [Float](repeating: 0, count: sums.count) }
-    let scale = 1 / log1p(highest)
-    return sums.map { Float(log1p($0) * scale) }
+    let scale = 1 / logOfOnePlus(highest)
+    return sums.map { Float(logOfOnePlus($0) * scale) }
   }
 }
