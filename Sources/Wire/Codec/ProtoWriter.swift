@@ -70,8 +70,8 @@ struct ProtoWriter {
     bytes.replaceSubrange(start...start, with: length.bytes)
   }
 
-  /// Starts a nested message, string or bytes whose length is known.
-  mutating func header(_ field: Int, byteCount: Int) {
+  /// Starts a string or bytes.
+  private mutating func header(_ field: Int, byteCount: Int) {
     tag(field, .delimited)
     varint(UInt64(byteCount))
   }

@@ -1,35 +1,38 @@
 package import Base
 
 extension RankCodec {
-  /// The one hot message: lengths first, then everything straight into bytes that are never moved.
+  /// The one hot message: every length first, then all of it straight into its bytes.
   package static func encode(_ reply: RankReply) -> [UInt8] {
     let rowByteCounts = reply.rows.map(byteCount)
-    let capacity =
-      rowByteCounts.reduce(0) { $0 + ProtoSize.delimited($1) }
-      + ProtoSize.text(reply.requestID) + ProtoSize.text(reply.region) + ProtoSize.text(reply.replica)
-      + ProtoSize.number(reply.routingEpoch)
-      + ProtoSize.delimited(byteCount(reply.snapshot))
-      // A rung is a byte, a stage at most 10.
-      + ProtoSize.delimited(reply.rungs.count) + reply.stages.count * 10
-    var writer = ProtoWriter(capacity: capacity)
-    writer.text(1, reply.requestID)
-    for (row, byteCount) in zip(reply.rows, rowByteCounts) {
-      writer.header(2, byteCount: byteCount)
-      write(row, to: &writer)
-    }
-    writer.header(3, byteCount: byteCount(reply.snapshot))
-    write(reply.snapshot, to: &writer)
-    writer.packed(4, reply.rungs.map { UInt64($0.rawValue) })
-    writer.text(5, reply.region)
-    writer.text(6, reply.replica)
-    writer.number(7, reply.routingEpoch)
-    for time in reply.stages {
-      writer.message(8) { inner in
-        inner.number(1, UInt64(time.stage.rawValue))
-        inner.number(2, UInt64(time.microseconds))
+    let nameByteCount = byteCount(reply.snapshot)
+    var total =
+      ProtoSize.text(reply.requestID) + ProtoSize.text(reply.region) + ProtoSize.text(reply.replica)
+      + ProtoSize.number(reply.routingEpoch) + ProtoSize.delimited(nameByteCount)
+    for count in rowByteCounts { total += ProtoSize.delimited(count) }
+    // A rung is a byte.
+    if !reply.rungs.isEmpty { total += ProtoSize.delimited(reply.rungs.count) }
+    for time in reply.stages { total += ProtoSize.delimited(byteCount(time)) }
+    return ExactWriter.bytes(byteCount: total) { writer in
+      writer.text(1, reply.requestID)
+      for (row, byteCount) in zip(reply.rows, rowByteCounts) {
+        writer.header(2, byteCount: byteCount)
+        write(row, to: &writer)
+      }
+      writer.header(3, byteCount: nameByteCount)
+      write(reply.snapshot, to: &writer)
+      if !reply.rungs.isEmpty {
+        writer.header(4, byteCount: reply.rungs.count)
+        for rung in reply.rungs { writer.varint(UInt64(rung.rawValue)) }
+      }
+      writer.text(5, reply.region)
+      writer.text(6, reply.replica)
+      writer.number(7, reply.routingEpoch)
+      for time in reply.stages {
+        writer.header(8, byteCount: byteCount(time))
+        writer.number(1, UInt64(time.stage.rawValue))
+        writer.number(2, UInt64(time.microseconds))
       }
     }
-    return writer.bytes
   }
 
   private static func byteCount(_ row: RankReply.Row) -> Int {
@@ -43,12 +46,16 @@ extension RankCodec {
       + ProtoSize.number(UInt64(title.source.rawValue))
   }
 
+  private static func byteCount(_ time: RankReply.StageTime) -> Int {
+    ProtoSize.number(UInt64(time.stage.rawValue)) + ProtoSize.number(UInt64(time.microseconds))
+  }
+
   private static func byteCount(_ name: SnapshotName) -> Int {
     ProtoSize.number(name.sequence) + ProtoSize.text(name.digest) + ProtoSize.text(name.space)
       + ProtoSize.text(name.model) + ProtoSize.text(name.features) + ProtoSize.text(name.policy)
   }
 
-  private static func write(_ row: RankReply.Row, to writer: inout ProtoWriter) {
+  private static func write(_ row: RankReply.Row, to writer: inout ExactWriter) {
     writer.text(1, row.id)
     writer.text(2, row.name)
     for title in row.titles {
@@ -60,7 +67,7 @@ extension RankCodec {
     }
   }
 
-  private static func write(_ name: SnapshotName, to writer: inout ProtoWriter) {
+  private static func write(_ name: SnapshotName, to writer: inout ExactWriter) {
     writer.number(1, name.sequence)
     writer.text(2, name.digest)
     writer.text(3, name.space)

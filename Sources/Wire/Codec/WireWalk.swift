@@ -1,6 +1,12 @@
 internal import Base
 internal import CMessages
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Walks a message's bytes by its descriptor before protobuf-c sees them, and refuses what protobuf-c would take:
 /// strings that are not UTF-8 or have a NUL in them (it cuts them there), and so many fields that its bookkeeping
 /// outgrows the message by far.
@@ -91,9 +97,10 @@ struct WireWalk {
   }
 
   private static func checkText(_ bytes: Span<UInt8>) throws(Fault) {
-    for index in bytes.indices where bytes[index] == 0 {
-      throw Fault(.invalidArgument, " has a NUL at byte \(index)")
+    let zero = bytes.withUnsafeBytes { all in
+      all.baseAddress.flatMap { start in memchr(start, 0, all.count).map { UnsafeRawPointer($0) - start } }
     }
+    if let zero { throw Fault(.invalidArgument, " has a NUL at byte \(zero)") }
     do { _ = try UTF8Span(validating: bytes) } catch {
       throw Fault(.invalidArgument, " is not UTF-8: byte \(error.byteOffsets.lowerBound)")
     }
