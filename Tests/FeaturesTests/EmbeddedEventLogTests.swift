@@ -138,8 +138,16 @@ struct EmbeddedEventLogTests {
     try await eventually("the first append syncs") { disk.heldCount == 1 }
     let second = Task { try await log.append((0..<9).map { event("s\($0)") }) }
     try await eventually("the queue is full") { log.queuedEventCount == 10 }
-    #expect(await thrown { _ = try await log.append([event("third")]) }?.code == .resourceExhausted)
+    // Asked aside, so that an append that is wrongly taken fails the test rather than holding it.
+    let refusal = Mutex<Fault?>(nil)
+    let third = Task {
+      let fault = await thrown { _ = try await log.append([event("third")]) }
+      refusal.withLock { $0 = fault }
+    }
+    try? await eventually("the third append is refused") { refusal.withLock { $0 != nil } }
+    #expect(refusal.withLock { $0 }?.code == .resourceExhausted)
     disk.release()
+    await third.value
     #expect(try await first.value.acceptedCount == 1)
     #expect(try await second.value.acceptedCount == 9)
     #expect(try await log.append([event("third")]).duplicateCount == 0)
