@@ -63,17 +63,19 @@ struct Clustering {
     }
     guard sizes.contains(0) else { return sums }
     var members: [Int: [Int]] = [:]
+    var claimed = sizes
     for list in 0..<count where sizes[list] == 0 {
-      guard let largest = sizes.indices.max(by: { sizes[$0] < sizes[$1] }), sizes[largest] > 1 else { break }
+      guard let largest = claimed.indices.max(by: { claimed[$0] < claimed[$1] }), claimed[largest] > 1 else {
+        break
+      }
+      // As if the newcomer will take half of them.
+      claimed[largest] -= claimed[largest] / 2
       let rows = members[largest] ?? lists.indices.filter { lists[$0] == UInt32(largest) }
       members[largest] = rows
       let row = rows[Int.random(in: 0..<rows.count, using: &random)]
       for dimension in 0..<dimensions {
         sums[list * dimensions + dimension] = sample[row * dimensions + dimension]
       }
-      // As if it will take half of them.
-      sizes[list] = sizes[largest] / 2
-      sizes[largest] -= sizes[list]
     }
     return sums
   }
@@ -123,14 +125,15 @@ struct Assigner {
             withUnsafeTemporaryAllocation(of: Float.self, capacity: block * (dimensions + 1)) { rows in
               source.copy(range.lowerBound + begin..<range.upperBound + begin, into: rows)
               guard let start = rows.baseAddress, let out = lists.baseAddress else { return }
-              if let place = rows.prefix(range.count * dimensions).firstIndex(where: { !$0.isFinite }) {
-                let ordinal = begin + range.lowerBound + place / dimensions
-                bad[worker] = min(bad[worker] ?? ordinal, ordinal)
-                return
-              }
+              let values = start + block * dimensions
               kernels.pointee.nearest(
                 start, dimensions, range.count, dimensions, panels, bias, count,
-                out + begin + range.lowerBound, start + block * dimensions)
+                out + begin + range.lowerBound, values)
+              // One coordinate that isn't finite leaves no finite product with any centroid.
+              for row in 0..<range.count where !values[row].isFinite {
+                let ordinal = begin + range.lowerBound + row
+                bad[worker] = min(bad[worker] ?? ordinal, ordinal)
+              }
             }
           }
         }

@@ -19,8 +19,9 @@ package struct PartitionedIndex: Sendable {
 
   /// Below this many titles all are scored: it takes no longer than finding out which need not be.
   package static let exactCountMax = 10_000
-  /// When a filter lets no more than this pass, they are scored one by one: at 30 ns each, faster than searching.
-  package static let filteredExactCountMax = 4_000
+  /// When a filter lets no more than this pass, they are scored one by one: at 30 ns each, no slower than looking into
+  /// the many lists that they are spread over.
+  package static let filteredExactCountMax = 16_000
 
   /// At least one part. Parts after the first are built around the first one's centroids.
   package init(_ pairs: [(index: VectorIndex, vectors: Vectors)]) throws(Refusal) {
@@ -51,8 +52,8 @@ package struct PartitionedIndex: Sendable {
   /// - Parameters:
   ///   - query: `dimensions` floats, not all of which need be finite: then nothing is found.
   ///   - k: at most ``Base/Limits/candidateCountMax``.
-  ///   - probes: lists to look into; the index's own number, tuned at build, if `nil`. More are looked into while a
-  ///     filter leaves too few.
+  ///   - probes: lists to look into; the index's own number, tuned at build, if `nil`. More are looked into when a
+  ///     filter lets only a part pass, and while there are fewer than twice k.
   ///   - allowed: which ordinals may be returned; all if `nil`.
   ///   - deadline: what has been found by then is returned, and marked partial. Looked at every 50 µs or sooner.
   package func search(

@@ -94,10 +94,10 @@ struct Search {
     }
   }
 
-  /// Scans the `probes` best lists, and more while a filter leaves too few.
+  /// Scans the `probes` best lists, and more while there are too few.
   mutating func probe(_ probes: Int) {
     guard let base = index.parts.first?.index else { return }
-    keep = min(k * 2, SearchScratch.rescoreCountMax)
+    keep = min(max(k * 2, k + 100), SearchScratch.rescoreCountMax)
     quantiseQuery(rowStride: base.rowStride)
     rankLists(of: base)
     var ranked = 0
@@ -113,7 +113,7 @@ struct Search {
       }
       next += 1
       outcome.probedListCount = next
-      if allowed != nil { wanted = min(base.listCount, wantedProbes(probes, after: next)) }
+      wanted = min(base.listCount, wantedProbes(max(probes, 1), after: next))
     }
   }
 
@@ -148,11 +148,14 @@ struct Search {
     return end
   }
 
-  /// A filter that lets a share s pass spreads the best k over more lists: the number grows with a root of 1/s.
+  /// How many lists are looked into, from what was seen in the first `next`: enough to fill k twice over, and with a
+  /// filter more than without, because a share s that passes spreads the best k over more lists. Their number grows
+  /// about with the root of 1/s: measured on clustered vectors, for shares of 1/2 to 1/100 at a recall of 0.95.
   private func wantedProbes(_ probes: Int, after next: Int) -> Int {
     if passed < k * 2 { return next + 1 }
+    guard allowed != nil else { return probes }
     let share = Float(passed) / Float(max(outcome.scannedCount, 1))
-    return Int((Float(probes) / share.squareRoot()).rounded(.up))
+    return Int((Float(probes) * (1.15 / share.squareRoot() - 0.15)).rounded(.up))
   }
 
   /// Scans one list of one part. False when the deadline has come.

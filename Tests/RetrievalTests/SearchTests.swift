@@ -1,0 +1,210 @@
+import Base
+import Synchronization
+import Testing
+
+@testable import Retrieval
+
+@Suite("Search")
+struct SearchTests {
+  static let dimensions = 32
+  static let values = clustered(10_400, dimensions: dimensions)
+  /// Large enough to be probed, not scored one by one. The last 1,500 titles are the tail of the second.
+  static let whole = Result { try Built(values, dimensions: dimensions, options: options) }
+  static let tailed = Result { try Built(values, dimensions: dimensions, tailCount: 1500, options: options) }
+  static let options = IndexOptions(
+    tuningQueries: profiles(values, dimensions: dimensions, count: 30, seed: 12).flatMap { $0 })
+  static let queries = profiles(values, dimensions: dimensions, count: 10)
+
+  @Test("a small catalogue is searched exactly, in one part or two", arguments: [0, 300])
+  func small(tailCount: Int) throws {
+    let values = clustered(900, dimensions: 24)
+    let built = try Built(values, dimensions: 24, tailCount: tailCount)
+    for query in profiles(values, dimensions: 24, count: 10) {
+      let (found, scores, outcome) = built.find(query)
+      #expect(found == built.truth(query))
+      #expect(outcome.isExact && !outcome.isPartial && outcome.scannedCount == 900)
+      #expect(scores == scores.sorted(by: >))
+    }
+  }
+
+  @Test("probing all lists finds the exact neighbours, in order and with their scores")
+  func allLists() throws {
+    for built in [try Self.whole.get(), try Self.tailed.get()] {
+      for query in Self.queries {
+        let (found, scores, outcome) = built.find(query, k: 100, probes: built.index.listCount)
+        #expect(recall(found, built.truth(query, k: 100)) >= 0.99)
+        #expect(outcome.scannedCount == 10_400 && !outcome.isExact)
+        for (ordinal, score) in zip(found, scores) {
+          #expect(score == query.withUnsafeBufferPointer { built.vectors.dot(ordinal, $0) })
+        }
+        #expect(scores == scores.sorted(by: >))
+        #expect(Set(found).count == found.count)
+      }
+    }
+  }
+
+  @Test("the tuned number of probes reaches its recall and looks at a part of the titles")
+  func tuned() throws {
+    for built in [try Self.whole.get(), try Self.tailed.get()] {
+      var sum = 0.0
+      for query in Self.queries {
+        let (found, _, outcome) = built.find(query, k: 500)
+        sum += recall(found, built.truth(query, k: 500))
+        #expect(outcome.probedListCount >= built.index.probes && outcome.scannedCount < 10_400)
+      }
+      #expect(sum / Double(Self.queries.count) >= 0.93)
+    }
+  }
+
+  @Test("a filter lets only its titles through and still fills k", arguments: [2, 4, 40, 1000])
+  func filtered(every: Int) throws {
+    let built = try Self.tailed.get()
+    var random = SplitMix(seed: UInt64(every))
+    let allowed = (0..<10_400).map { _ in Int.random(in: 0..<every, using: &random) == 0 }
+    let count = allowed.count { $0 }
+    for query in Self.queries {
+      let (found, _, outcome) = built.find(query, k: 200, allowed: allowed)
+      #expect(found.count == min(200, count))
+      #expect(found.allSatisfy { allowed[Int($0)] })
+      let truth = built.truth(query, k: 200, allowed: allowed)
+      #expect(outcome.isExact && found == truth)
+    }
+  }
+
+  @Test("lists are probed until enough titles pass the filter", arguments: [2, 4, 40])
+  func filteredProbes(every: Int) throws {
+    let built = try Self.tailed.get()
+    var random = SplitMix(seed: UInt64(every))
+    let allowed = (0..<10_400).map { _ in Int.random(in: 0..<every, using: &random) == 0 }
+    let words = bitmap(allowed)
+    var sum = 0.0
+    for query in Self.queries {
+      let scratch = SearchScratch()
+      // As if more passed than are worth scoring one by one.
+      let outcome = words.withUnsafeBufferPointer { words in
+        query.withUnsafeBufferPointer {
+          built.index.search(
+            $0, k: 100,
+            allowed: words.baseAddress.map { OrdinalFilter(words: $0, bitCount: 10_400, allowedCount: .max) },
+            time: SystemTime(), scratch: scratch)
+        }
+      }
+      let found = Array(scratch.ordinals.prefix(outcome.count))
+      #expect(!outcome.isExact && outcome.probedListCount > built.index.probes)
+      #expect(found.count == 100 && found.allSatisfy { allowed[Int($0)] })
+      sum += recall(found, built.truth(query, k: 100, allowed: allowed))
+    }
+    #expect(sum / Double(Self.queries.count) > 0.93)
+  }
+
+  @Test("a filter that is blind near the query is answered from farther lists")
+  func blindNearby() throws {
+    let built = try Self.whole.get()
+    let query = Self.queries[0]
+    let near = Set(built.truth(query, k: 4000))
+    let words = bitmap((0..<10_400).map { !near.contains(UInt32($0)) })
+    let scratch = SearchScratch()
+    let outcome = words.withUnsafeBufferPointer { words in
+      query.withUnsafeBufferPointer {
+        built.index.search(
+          $0, k: 300, probes: 1,
+          allowed: words.baseAddress.map { OrdinalFilter(words: $0, bitCount: 10_400, allowedCount: .max) },
+          time: SystemTime(), scratch: scratch)
+      }
+    }
+    #expect(outcome.count == 300 && near.isDisjoint(with: scratch.ordinals.prefix(300)))
+    #expect(outcome.probedListCount > 1 && !outcome.isExact)
+  }
+
+  @Test("a filter that allows nothing finds nothing")
+  func nothingAllowed() throws {
+    let built = try Self.whole.get()
+    let found = built.find(Self.queries[0], allowed: [Bool](repeating: false, count: 10_400))
+    #expect(found.ordinals.isEmpty && !found.outcome.isPartial)
+  }
+
+  @Test("at the deadline the best so far is returned and marked partial")
+  func deadline() throws {
+    let built = try Self.tailed.get()
+    let all = built.find(Self.queries[0], k: 100, probes: built.index.listCount)
+    // Late at once, and after so many looks at the clock.
+    for looks in [0, 1, 3] {
+      let time = CountedTime(looks: looks)
+      let (found, scores, outcome) = built.find(
+        Self.queries[0], k: 100, probes: built.index.listCount, deadline: Instant(nanoseconds: 1), time: time)
+      #expect(outcome.isPartial && outcome.scannedCount < 10_400)
+      #expect((outcome.scannedCount == 0) == (looks == 0))
+      #expect(found.count == min(100, outcome.scannedCount))
+      #expect(scores == scores.sorted(by: >))
+      if looks == 3 { #expect(recall(found, all.ordinals) > 0.3) }
+    }
+  }
+
+  @Test("the clock is looked at after every few hundred kilobytes")
+  func looks() throws {
+    let built = try Self.whole.get()
+    let time = CountedTime(looks: .max)
+    let outcome = built.find(
+      Self.queries[0], probes: built.index.listCount, deadline: Instant(nanoseconds: 1), time: time
+    ).outcome
+    #expect(!outcome.isPartial)
+    #expect(time.count >= 10_400 * 64 / (300 << 10))
+  }
+
+  @Test("exact searches keep their deadline too")
+  func exactDeadline() throws {
+    let values = clustered(9000, dimensions: 128)
+    let built = try Built(values, dimensions: 128)
+    let query = Array(values[..<128])
+    let late = built.find(query, deadline: Instant(nanoseconds: 1), time: CountedTime(looks: 2))
+    #expect(late.outcome.isPartial && !late.outcome.isExact && !late.ordinals.isEmpty)
+    let allowed = (0..<10_400).map { $0 % 2 == 0 }
+    let probed = try Self.tailed.get()
+    let filtered = probed.find(
+      Self.queries[0], allowed: allowed, deadline: Instant(nanoseconds: 1), time: CountedTime(looks: 1))
+    #expect(filtered.outcome.isPartial)
+  }
+
+  @Test("a query that is not finite finds nothing, and one of zeros finds something")
+  func oddQueries() throws {
+    let built = try Self.whole.get()
+    for bad in [Float.nan, .infinity] {
+      var query = Self.queries[0]
+      query[3] = bad
+      #expect(built.find(query).outcome == SearchOutcome())
+    }
+    #expect(built.find([Float](repeating: 0, count: 32)).ordinals.count == 50)
+    #expect(built.find([Float](repeating: 0x1p-149, count: 32)).ordinals.count == 50)
+    #expect(built.find(Self.queries[0], k: 0).ordinals.isEmpty)
+    #expect(
+      built.find(Self.queries[0], k: Limits.candidateCountMax).ordinals.count == Limits.candidateCountMax)
+  }
+
+  @Test("a scratch is reused from one index to another, and results don't depend on it")
+  func reuse() throws {
+    let scratch = SearchScratch()
+    let small = try Built(clustered(50, dimensions: 32), dimensions: 32)
+    let large = try Self.whole.get()
+    for query in Self.queries {
+      #expect(small.find(query, scratch: scratch).ordinals == small.find(query).ordinals)
+      #expect(large.find(query, scratch: scratch).ordinals == large.find(query).ordinals)
+    }
+  }
+}
+
+/// A clock that passes the first nanosecond after so many looks.
+final class CountedTime: TimeSource {
+  private let looks: Int
+  private let counter = Mutex(0)
+
+  init(looks: Int) { self.looks = looks }
+
+  var count: Int { counter.withLock { $0 } }
+  var now: Timestamp { Timestamp(milliseconds: 0) }
+  var instant: Instant {
+    counter.withLock { count in
+      count += 1
+      return Instant(nanoseconds: count > looks ? 1 : 0)
+    }
+  }
+}
