@@ -36,6 +36,9 @@ package struct SnapshotBuilder: Sendable {
   package let library: SnapshotLibrary
   package let key: PrivateKey
   package var chunker = Chunker()
+  /// Moves the sources into the library instead of copying them: half the writing, for files that nothing else needs.
+  /// They are gone afterwards, even if the build is refused at its end. On another file system they are copied.
+  package var consumesSources = false
 
   /// The library must trust the key.
   package init(library: SnapshotLibrary, key: PrivateKey) {
@@ -43,8 +46,8 @@ package struct SnapshotBuilder: Sendable {
     self.key = key
   }
 
-  /// Builds, signs and stores a snapshot. `draft` is the manifest without segments. Sources are copied, unless the
-  /// library has the segment already: then its file is shared. The same draft and sources give the same bytes.
+  /// Builds, signs and stores a snapshot. `draft` is the manifest without segments. Sources are copied (see
+  /// ``consumesSources``), unless the library has the segment already: then its file is shared. The same draft and sources give the same bytes.
   ///
   /// Throws `limitExceeded` or `malformed` for what no reader would take, the rules of sequences, `untrustedKey` when
   /// the library doesn't trust the key, `diskFull` and `diskError`. The library is then as it was.
@@ -73,7 +76,7 @@ package struct SnapshotBuilder: Sendable {
     let version = try VerifiedManifest(
       SignedBytes(signing: manifest.bytes, purpose: .manifest, key: key), trusted: library.trusted)
     try library.admit(version)
-    try store(version, from: mapped)
+    try store(version, from: mapped, paths: sources.map(\.path))
     return version
   }
 
@@ -103,21 +106,17 @@ package struct SnapshotBuilder: Sendable {
       digest: whole.withLock { $0 } ?? Digest(of: bytes), chunks: chunks.withLock { $0 })
   }
 
-  private func store(_ version: VerifiedManifest, from mapped: [MappedBytes]) throws(Refusal) {
+  private func store(
+    _ version: VerifiedManifest, from mapped: [MappedBytes], paths: [String]
+  ) throws(Refusal) {
     let segments = version.manifest.segments
     let ticket = library.hold(segments.map(\.digest))
     defer { library.release(ticket) }
     var stored: Set<Digest> = []
-    for (segment, bytes) in zip(segments, mapped) where stored.insert(segment.digest).inserted {
+    for (index, segment) in segments.enumerated() where stored.insert(segment.digest).inserted {
       if library.isComplete(segment) { continue }
-      let draft = library.segmentPath(segment.digest) + ".building"
-      do throws(DiskFault) {
-        try copy(bytes, to: draft)
-        try library.disk.sync(draft)
-        try library.disk.rename(draft, to: library.segmentPath(segment.digest))
-      } catch {
-        try? library.disk.remove(draft)
-        throw Refusal(error)
+      try refusing { () throws(DiskFault) in
+        try place(mapped[index], path: paths[index], as: library.segmentPath(segment.digest))
       }
       // The source may have changed since its digest was taken.
       guard library.isComplete(segment) else {
@@ -126,6 +125,27 @@ package struct SnapshotBuilder: Sendable {
     }
     try refusing { () throws(DiskFault) in try library.disk.syncDirectory(library.segmentsPath) }
     try library.enter(version)
+  }
+
+  private func place(_ mapped: MappedBytes, path: String, as segment: String) throws(DiskFault) {
+    if consumesSources {
+      do throws(DiskFault) {
+        try library.disk.sync(path)
+        return try library.disk.rename(path, to: segment)
+      } catch  where error.code == .failed {
+        // Another file system, most likely; if it is worse, copying says so.
+      }
+    }
+    let draft = segment + ".building"
+    do throws(DiskFault) {
+      try copy(mapped, to: draft)
+      try library.disk.sync(draft)
+      try library.disk.rename(draft, to: segment)
+    } catch {
+      try? library.disk.remove(draft)
+      throw error
+    }
+    if consumesSources { try library.disk.remove(path) }
   }
 
   private func copy(_ mapped: MappedBytes, to path: String) throws(DiskFault) {

@@ -25,6 +25,7 @@ extension SnapshotLibrary {
       try contents.state.admitUnbarred(sequence: sequence, digest: digest)
       var state = contents.state
       state.current = .init(sequence: sequence, digest: digest)
+      guard state != contents.savedState else { return }
       try save(state, &contents)
     }
   }

@@ -90,6 +90,8 @@ package final class Staging: Sendable {
       if error.code == .full { abandon() }
       throw Refusal(error)
     }
+    // If the staging was given up meanwhile, this write has made its part anew.
+    library.removeStrayParts()
     state.withLock { state in
       // Two peers may have brought it at once: it counts once.
       guard state.missing.removeValue(forKey: digest) != nil else { return }

@@ -153,6 +153,12 @@ extension SnapshotLibrary {
     }
   }
 
+  func removeStrayParts() {
+    contents.withLock { contents in
+      if contents.staging == nil { try? remove(from: stagingPath) { _ in true } }
+    }
+  }
+
   /// Lets go of what a staging holds. With `removing`, its parts go and the segments that only it wanted; what can't
   /// be removed now goes at the next opening.
   func endStaging(_ ticket: Int, removing: Bool) {

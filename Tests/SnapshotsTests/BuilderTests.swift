@@ -45,6 +45,23 @@ struct BuilderTests {
     #expect(try library.open(1).sequence == 1)
   }
 
+  @Test("sources that may be consumed are moved, and one that the library has already stays where it is")
+  func consumed() throws {
+    let workshop = try Workshop()
+    let library = try workshop.library("origin")
+    let (one, two) = (workshop.path("one"), workshop.path("two"))
+    try Data(noise(900, seed: 1)).write(to: URL(fileURLWithPath: one))
+    try Data(noise(900, seed: 2)).write(to: URL(fileURLWithPath: two))
+    var builder = SnapshotBuilder(library: library, key: workshop.key)
+    try _ = builder.build(workshop.draft(1), from: [.init(kind: "vectors", name: "base", path: one)])
+    builder.consumesSources = true
+    let second = try builder.build(
+      workshop.draft(2),
+      from: [.init(kind: "vectors", name: "base", path: one), .init(kind: "policy", name: "all", path: two)])
+    #expect(FileManager.default.fileExists(atPath: one) && !FileManager.default.fileExists(atPath: two))
+    #expect(try library.open(2).digest == second.digest)
+  }
+
   @Test("progress rises to the whole")
   func progress() throws {
     let workshop = try Workshop()

@@ -231,13 +231,15 @@ struct RollbackTests {
   @Test("an order that the disk did not take was not obeyed")
   func fullDisk() throws {
     let scene = try Scene()
+    let fourth = try scene.workshop.build(
+      4, into: scene.library, segments: [("vectors", "base", noise(900, seed: 9))])
     let full = try scene.workshop.library("replica", disk: FaultDisk(.full, at: 1))
     let before = full.state
     #expect(
       refusal { try full.obey(scene.order(from: 3, to: 1), region: "north", now: scene.workshop.now) }?.code
         == .diskFull)
     #expect(full.state == before)
-    #expect(refusal { try full.setCurrent(sequence: 3, digest: scene.versions[2].digest) }?.code == .diskFull)
+    #expect(refusal { try full.setCurrent(sequence: 4, digest: fourth.digest) }?.code == .diskFull)
     #expect(try scene.workshop.library("replica").state == before)
   }
 }

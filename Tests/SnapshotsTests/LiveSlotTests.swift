@@ -40,4 +40,32 @@ struct LiveSlotTests {
     slot.cutover(to: Generation(4))
     #expect(slot.rollback()?.number == 1)
   }
+
+  @Test("readers beside a thousand cutovers always have a generation, and never an older one than before")
+  func concurrentReaders() async {
+    let slot = LiveSlot<Generation>(Generation(0))
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<3 {
+        group.addTask {
+          var last = 0
+          while last < 1000 {
+            guard let generation = slot.current else {
+              Issue.record("no generation")
+              return
+            }
+            if generation.number < last { Issue.record("\(generation.number) after \(last)") }
+            last = generation.number
+            await Task.yield()
+          }
+        }
+      }
+      group.addTask {
+        for number in 1...1000 {
+          slot.cutover(to: Generation(number))
+          await Task.yield()
+        }
+      }
+    }
+    #expect(slot.all.map(\.number) == [1000, 999, 998])
+  }
 }
