@@ -73,7 +73,8 @@ final class ClientCore {
 
   // MARK: Calls
 
-  private func start(_ stream: ClientStream) {
+  /// Opens the call, or lets it wait; also one that a server refused unseen.
+  func start(_ stream: ClientStream) {
     guard !stream.isEnded else { return }
     if let deadline = stream.deadline {
       guard deadline > target.time.instant else {

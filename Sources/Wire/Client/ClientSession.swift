@@ -35,7 +35,7 @@ final class ClientSession: TransportOwner {
   // MARK: What callers ask for
 
   func open(_ stream: ClientStream) {
-    let body = OutboundBody(hasTrailers: false, reportsReads: stream.isStreaming)
+    let body = stream.body ?? OutboundBody(hasTrailers: false, reportsReads: stream.isStreaming)
     if case .unary(let request, _) = stream.shape {
       body.append(request)
       body.finish()
@@ -115,7 +115,9 @@ final class ClientSession: TransportOwner {
     isClosed = true
     let open = streams.values
     streams = [:]
-    core?.sessionFailed(self, abortFault ?? fault)
+    // What we decided is the reason, not what followed from it.
+    let fault = abortFault ?? fault
+    core?.sessionFailed(self, fault)
     for stream in open {
       stream.fail(Fault(fault.code, "the connection to \(target.authority) was lost: \(fault.message)"))
     }
@@ -139,6 +141,7 @@ final class ClientSession: TransportOwner {
       guard let stream = streams[id], !stream.isEnded else { return }
       stream.fail(Fault(.unknown, "the response ended without a grpc-status"))
     case .endSentEarly: break
+    case .notSent(let id): streams[id]?.wasNotSent = true
     case .bodyRead(let id, let count):
       if let stream = streams[id], case .streaming(let ends) = stream.shape { ends.gate.leave(count) }
     case .closed(let id, let code): streamClosed(id, code)
@@ -155,13 +158,19 @@ final class ClientSession: TransportOwner {
   private func streamClosed(_ id: Int32, _ code: UInt32) {
     session.forget(stream: id)
     guard let stream = streams.removeValue(forKey: id) else { return }
-    if !stream.isEnded {
+    let isUnseen = stream.wasNotSent || code == HTTP2Code.refusedStream
+    if isUnseen, stream.canMove {
+      stream.move()
+      core?.start(stream)
+    } else if stream.wasNotSent {
+      stream.fail(Fault(.unavailable, "\(target.authority) takes no more calls"), isSafeToRetry: true)
+    } else if !stream.isEnded {
       var fault = Fault(
         StatusMapping.code(http2: code), "the server reset the stream (HTTP/2 code \(code))")
       if code == HTTP2Code.cancel, let deadline = stream.deadline, deadline <= target.time.instant {
         fault = Fault(.deadlineExceeded, "the call's deadline has passed")
       }
-      stream.fail(fault, isSafeToRetry: code == HTTP2Code.refusedStream)
+      stream.fail(fault, isSafeToRetry: isUnseen)
     }
     core?.sessionHasRoom()
   }

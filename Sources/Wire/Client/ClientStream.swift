@@ -23,6 +23,10 @@ final class ClientStream: @unchecked Sendable {
   var message: [UInt8]?
   var queuedCount = 0
   var unconsumedCount = 0
+  /// It never left this host.
+  var wasNotSent = false
+  /// It was refused once and is on its way again.
+  var hasMoved = false
   /// The caller knows how it ended.
   var isEnded = false
 
@@ -48,6 +52,21 @@ final class ClientStream: @unchecked Sendable {
     }
     metadata.encode(into: &block)
     return block
+  }
+
+  /// Whether it can go to another connection: nobody has seen it, and we still have all of it.
+  var canMove: Bool {
+    guard !isEnded, !hasMoved else { return false }
+    if case .unary = shape { return true }
+    return wasNotSent
+  }
+
+  func move() {
+    hasMoved = true
+    wasNotSent = false
+    id = 0
+    session = nil
+    if case .unary = shape { body = nil }
   }
 
   // MARK: Ends

@@ -367,6 +367,13 @@ private func setCallbacks(_ callbacks: OpaquePointer?) {
     }
     return 0
   }
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
+    guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
+      frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+    else { return 0 }
+    Inbox.from(context)?.events.append(.notSent(stream: frame.pointee.hd.stream_id))
+    return 0
+  }
   // A fatal code from this one leaks in nghttp2 1.52: it always returns 0.
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, context in
     Inbox.from(context)?.events.append(.closed(stream: stream, code: code))

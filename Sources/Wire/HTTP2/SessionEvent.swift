@@ -13,6 +13,8 @@ enum SessionEvent {
   case endSentEarly(stream: Int32)
   /// Bytes of our body that left the send queue.
   case bodyRead(stream: Int32, count: Int)
+  /// A request that HTTP/2 didn't send, because the peer has said GOAWAY; its end as a stream follows.
+  case notSent(stream: Int32)
   /// The stream is gone, with the error code of RFC 9113 7 (0 is none).
   case closed(stream: Int32, code: UInt32)
   case settings

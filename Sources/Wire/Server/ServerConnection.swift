@@ -121,7 +121,7 @@ final class ServerConnection: TransportOwner {
       streamClosed(id, code: code)
     case .settings: handshakeDeadline = .distantFuture
     case .pingAcknowledged: refuseNewStreams()
-    case .goAway: break
+    case .goAway, .notSent: break
     }
   }
 
