@@ -1,0 +1,145 @@
+import Base
+import Catalogue
+import Features
+import Synchronization
+import Testing
+
+@testable import Serving
+
+@Suite struct PipelineTests {
+  @Test func `a profile sees more of what it watched`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.watch("p", ["a2", "a8", "a14"])
+    let outcome = try kitchen.rank(.test())
+    #expect(outcome.rungs.isEmpty)
+    let top = try #require(outcome.row("top_picks")).titles
+    #expect(top.count == 20)
+    // Genre 2 may be a half of the row, and is: its titles are those nearest.
+    let alike = top.filter { Int($0.id.dropFirst()).map { $0 % 6 } == 2 }
+    #expect(alike.count == 10)
+    #expect(top.first.map { Int($0.id.dropFirst()).map { $0 % 6 } } == 2)
+    #expect(outcome.stages.map(\.stage) == [.queue, .features, .retrieval, .ranking, .assembly])
+  }
+
+  @Test func `what was completed or disliked is left out, what was begun goes on`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.watch("p", ["a2", "a8"])
+    kitchen.histories.watch("p", ["a14"], .dislike)
+    kitchen.histories.watch("p", ["a20"], .progress, progress: 0.4)
+    let outcome = try kitchen.rank(.test())
+    #expect(Set(outcome.titleIDs).isDisjoint(with: ["a2", "a8", "a14"]))
+    let row = try #require(outcome.row("continue_watching"))
+    #expect(row.titles.map(\.id) == ["a20"])
+    #expect(row.titles.first?.source == .continueWatching)
+    #expect(Set(outcome.titleIDs).count == outcome.titleIDs.count)
+  }
+
+  @Test func `because you watched names the title and is like it`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.watch("p", ["a3", "a9"])
+    let row = try #require(try kitchen.rank(.test()).row("because_you_watched"))
+    #expect(row.name == "Because you watched Title a9")
+    #expect(row.titles.allSatisfy { $0.source == .becauseYouWatched })
+  }
+
+  @Test func `a title above the limit gives no row its name`() throws {
+    var snapshot = TestSnapshot()
+    snapshot.maturity = { $0 == 9 ? 18 : 0 }
+    let kitchen = try TestKitchen(snapshot)
+    kitchen.histories.watch("p", ["a3", "a9"])
+    let outcome = try kitchen.rank(.test(maturityMax: 12))
+    #expect(outcome.row("because_you_watched")?.name == "Because you watched Title a3")
+    let detail = try kitchen.rank(.test(surface: "detail", maturityMax: 12, context: "a9"))
+    #expect(detail.row("more_like_this") == nil)
+  }
+
+  @Test func `detail begins with titles like the one looked at, which is not shown again`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    let outcome = try kitchen.rank(.test(surface: "detail", context: "a4"))
+    #expect(outcome.rows.first?.id == "more_like_this")
+    #expect(outcome.rows.first?.name == "More like Title a4")
+    let like = try #require(outcome.rows.first).titles
+    #expect(like.prefix(10).allSatisfy { Int($0.id.dropFirst()).map { $0 % 6 } == 4 })
+    #expect(!outcome.titleIDs.contains("a4"))
+    #expect(try kitchen.rank(.test(surface: "detail", context: "nobody")).row("more_like_this") == nil)
+  }
+
+  @Test func `a profile that nobody knows gets popular and trending titles, and the rung says so`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    let outcome = try kitchen.rank(.test("stranger"))
+    #expect(outcome.rungs == [.noHistory])
+    #expect(outcome.row("top_picks")?.titles.count == 20)
+    #expect(outcome.row("trending")?.titles.isEmpty == false)
+    #expect(outcome.row("new")?.titles.isEmpty == false)
+    #expect(outcome.row("because_you_watched") == nil)
+    #expect(outcome.row("continue_watching") == nil)
+  }
+
+  @Test func `what the region watches now leads the trending row`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.state.withLock {
+      $0.trending = [.init(titleID: "a50", score: 9), .init(titleID: "gone", score: 5)]
+    }
+    let outcome = try kitchen.rank(.test("stranger", titlesPerRow: 3))
+    let trending = try #require(outcome.row("trending"))
+    #expect(trending.titles.first?.id == "a50")
+    #expect(trending.titles.count == 3)
+  }
+
+  @Test func `a pinned title stands at its position unless the profile may not see it`() throws {
+    var snapshot = TestSnapshot()
+    snapshot.policy.pins = [
+      .init(titleID: "a70", rowID: "top_picks", surface: "home", position: 2),
+      .init(titleID: "a71", rowID: "top_picks", surface: "detail", position: 0),
+      .init(titleID: "a72", rowID: "top_picks", position: 4),
+      .init(titleID: "gone", rowID: "new", position: 0),
+    ]
+    snapshot.maturity = { $0 == 72 ? 16 : 0 }
+    let kitchen = try TestKitchen(snapshot)
+    let adult = try #require(try kitchen.rank(.test()).row("top_picks")).titles.map(\.id)
+    #expect(adult[2] == "a70")
+    #expect(adult[4] == "a72")
+    #expect(adult.count == 20)
+    #expect(!adult.contains("a71"))
+    let child = try kitchen.rank(.test(maturityMax: 12))
+    #expect(!child.titleIDs.contains("a72"))
+    kitchen.histories.watch("p", ["a70"], .dislike)
+    #expect(try !kitchen.rank(.test()).titleIDs.contains("a70"))
+  }
+
+  @Test func `rows are as long as asked`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.watch("p", ["a1"])
+    for row in try kitchen.rank(.test(titlesPerRow: 4)).rows { #expect(row.titles.count <= 4) }
+    #expect(try kitchen.rank(.test(titlesPerRow: 100)).row("top_picks")?.titles.count == 100)
+  }
+
+  @Test func `a licence that ends is over at that second, though the audience was made before`() throws {
+    let end = TestSnapshot.now.milliseconds / 1000 + 60
+    var snapshot = TestSnapshot(count: 12)
+    snapshot.licences = { $0 == 0 ? [Licence(country: .everywhere, toSeconds: end)] : [.everywhere] }
+    let kitchen = try TestKitchen(snapshot)
+    _ = try kitchen.rank(.test())
+    kitchen.time.advance(milliseconds: 60_000)
+    #expect(try !kitchen.rank(.test()).titleIDs.contains("a0"))
+  }
+
+  @Test func `when only one title is licensed it is the top pick`() throws {
+    var snapshot = TestSnapshot(count: 30)
+    snapshot.licences = { index in
+      guard index == 7, let germany = CountryCode("DE") else { return [] }
+      return [Licence(country: germany)]
+    }
+    let kitchen = try TestKitchen(snapshot)
+    let outcome = try kitchen.rank(.test())
+    #expect(outcome.rows.map(\.id) == ["top_picks"])
+    #expect(outcome.titleIDs == ["a7"])
+    #expect(outcome.rungs.contains(.shortRow))
+    // Even if it was seen, or goes on in another row.
+    kitchen.histories.watch("p", ["a7"])
+    #expect(try kitchen.rank(.test()).row("top_picks")?.titles.map(\.id) == ["a7"])
+    kitchen.histories.watch("q", ["a7"], .progress, progress: 0.5)
+    #expect(try kitchen.rank(.test("q")).row("top_picks")?.titles.map(\.id) == ["a7"])
+    #expect(try kitchen.rank(.test(country: "FR")).rows.isEmpty)
+  }
+}
