@@ -64,7 +64,7 @@ struct Attempts<Reply: Sendable>: Sendable {
       if let number = progress.numbers[source.address] { progress.open.remove(number) }
       progress.last = failure.fault
       guard !Task.isCancelled else { return .failure(MarqueeError(.cancelled, "the call was cancelled")) }
-      switch judge(failure, progress) {
+      switch judge(failure, of: source, progress) {
       case .final: return .failure(error(failure.fault))
       case .elsewhere(let isFree, let isIll):
         if isIll {
@@ -93,11 +93,11 @@ struct Attempts<Reply: Sendable>: Sendable {
     case elsewhere(isFree: Bool, isIll: Bool)
   }
 
-  private func judge(_ failure: CallFailure, _ progress: Progress) -> Verdict {
+  private func judge(_ failure: CallFailure, of source: Fleet.Choice, _ progress: Progress) -> Verdict {
     guard fleet.time.instant < progress.deadline else { return .final }
     if let redirect = RoutingView.Redirect(failure.fault) {
       // Whether it was news or the replica is behind: it is well, and not the one to ask.
-      _ = fleet.learn(redirect)
+      if fleet.learn(redirect) { watch.refresh(from: source) }
       return .elsewhere(isFree: true, isIll: false)
     }
     if failure.isSafeToRetry { return .elsewhere(isFree: true, isIll: true) }
