@@ -14,7 +14,8 @@ import Testing
       for value in 0..<64 {
         // Few different ones, far apart and close together, so that some collide and some repeat.
         let ordinal = UInt32.random(in: 0..<40, using: &random) &* (value % 2 == 0 ? 1 : 1 << 26)
-        #expect(table.insert(ordinal, value) == truth[ordinal], "seed \(seed)")
+        let known = table.insert(ordinal, value)
+        #expect(known == truth[ordinal], "seed \(seed)")
         if truth[ordinal] == nil { truth[ordinal] = value }
         #expect(table.value(ordinal) == truth[ordinal])
       }
@@ -26,9 +27,11 @@ import Testing
   @Test func `candidates stop at their limit and keep every source`() {
     var candidates = Candidates()
     for ordinal in 0..<UInt32(Candidates.countMax) { candidates.add(ordinal, .popular) }
-    #expect(!candidates.add(99_999, .similar))
+    let isBeyond = candidates.add(99_999, .similar)
+    #expect(!isBeyond)
     #expect(candidates.count == Candidates.countMax)
-    #expect(!candidates.add(5, .similar, similarity: 0.5))
+    let isNew = candidates.add(5, .similar, similarity: 0.5)
+    #expect(!isNew)
     #expect(
       candidates.sources[5].contains(.init(.similar)) && candidates.sources[5].contains(.init(.popular)))
     #expect(candidates.firstSources[5] == .popular)

@@ -82,15 +82,21 @@ package final class RankPool: Sendable {
     }
   }
 
-  /// Answers what was accepted, then ends the threads and waits for them. Once is enough; never from a thread of the
-  /// pool.
+  /// Answers what was accepted, then ends the threads and waits for them. Once is enough.
   package func shutdown() {
     queue.close()
     let ended = threads.withLock { threads in
       defer { threads = [] }
       return threads
     }
-    for thread in ended { pthread_join(thread, nil) }
+    for thread in ended {
+      // A completion may have held the last reference, and so be where the pool ends: that thread ends by itself.
+      if pthread_equal(thread, pthread_self()) != 0 {
+        pthread_detach(thread)
+      } else {
+        pthread_join(thread, nil)
+      }
+    }
   }
 
   private static func work(
