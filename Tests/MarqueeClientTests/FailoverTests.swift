@@ -122,6 +122,23 @@ import Testing
     }
   }
 
+  @Test("a host that takes connections and says nothing costs its share of the time, once")
+  func silent() async throws {
+    let fleet = try await FakeFleet([("us", 1)])
+    let silent = try [SilentPort(), SilentPort()]
+    var table = fleet.table(epoch: 2)
+    table.regions.append(
+      RoutingTable.Region(name: "eu", replicas: silent.map(\.address), fallbacks: ["us"]))
+    fleet.tell(table)
+    let client = try MarqueeClient(fleet.configuration(home: "eu"))
+    let result = try await rank(client, timeout: .seconds(2))
+    #expect(result.region == "us")
+    #expect(result.tryCount == 3)
+    #expect(try await rank(client, "another").tryCount == 1)
+    await client.close()
+    await fleet.stop()
+  }
+
   @Test("replicas that refuse connections are passed over at no cost")
   func refused() async throws {
     let fleet = try await FakeFleet([("eu", 1), ("us", 1)])

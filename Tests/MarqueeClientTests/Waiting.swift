@@ -1,6 +1,31 @@
 import Base
+import Glibc
 import MarqueeClient
 import Testing
+
+/// A port whose connections are accepted and never spoken to, as a stopped process leaves it.
+final class SilentPort: Sendable {
+  let address: String
+  private let descriptor: Int32
+
+  init() throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var place = sockaddr_in()
+    place.sin_family = sa_family_t(AF_INET)
+    place.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let descriptor = descriptor
+    let isListening = withUnsafeMutableBytes(of: &place) { bytes -> Bool in
+      let pointer = bytes.assumingMemoryBound(to: sockaddr.self).baseAddress
+      return bind(descriptor, pointer, size) == 0 && listen(descriptor, 16) == 0
+        && getsockname(descriptor, pointer, &size) == 0
+    }
+    guard isListening else { throw Fault(.internalError, "can't listen: \(errno)") }
+    address = "127.0.0.1:\(UInt16(bigEndian: place.sin_port))"
+  }
+
+  deinit { close(descriptor) }
+}
 
 /// Waits until `condition` holds; gives up after long enough for the slowest machine.
 func eventually(_ condition: () async throws -> Bool) async throws {
