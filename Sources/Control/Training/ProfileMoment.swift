@@ -1,0 +1,66 @@
+internal import Base
+internal import Catalogue
+internal import Features
+internal import Ranking
+internal import Retrieval
+
+/// One profile at one moment: what serving would have known of it, from the events before.
+struct ProfileMoment {
+  let at: Timestamp
+  /// Unit length; empty for a profile whose history has no direction.
+  private(set) var vector: [Float]
+  private var last: [Float]
+  private var shares = GenreShares()
+  private let historyCount: Int
+  private let inProgress: Set<UInt32>
+
+  init(
+    _ history: ProfileHistory, at: Timestamp, definitions: FeatureDefinitions, catalogue: CatalogueView,
+    vectors: PartitionedVectors
+  ) {
+    self.at = at
+    let features = ProfileFeatures.compute(history, definitions: definitions, now: at)
+    var sum = [Float](repeating: 0, count: vectors.dimensions)
+    var shares = GenreShares()
+    var historyCount = 0
+    let hasDirection = sum.withUnsafeMutableBufferPointer { sum in
+      for title in features.weighted {
+        guard let ordinal = catalogue.ordinal(ofID: title.titleID) else { continue }
+        vectors.add(ordinal, weight: ProfileVector.factor(ofWeight: title.weight), to: sum)
+        if title.weight > 0 {
+          historyCount += 1
+          shares.add(genreSet: catalogue.genres(ordinal), weight: title.weight)
+        }
+      }
+      return ProfileVector.normalise(sum)
+    }
+    vector = hasDirection && historyCount > 0 ? sum : []
+    last = []
+    if let ordinal = features.becauseOf.lazy.compactMap({ catalogue.ordinal(ofID: $0) }).first {
+      last = [Float](repeating: 0, count: vectors.dimensions)
+      last.withUnsafeMutableBufferPointer { vectors.add(ordinal, weight: 1, to: $0) }
+    }
+    self.shares = shares
+    self.historyCount = historyCount
+    inProgress = Set(features.continueWatching.compactMap { catalogue.ordinal(ofID: $0.titleID) })
+  }
+
+  func isInProgress(_ ordinal: UInt32) -> Bool { inProgress.contains(ordinal) }
+
+  /// A candidate's row, by the same definition as in serving.
+  func row(
+    _ ordinal: UInt32, catalogue: CatalogueView, vectors: PartitionedVectors, timeline: ScoreTimeline
+  ) -> [Float] {
+    let scores = timeline.values(ordinal, at: at)
+    let age = catalogue.releaseDay(ordinal).map {
+      Float(Double(at.milliseconds) / 86_400_000) - Float($0)
+    }
+    return CandidateFeatures.row(
+      CandidateFeatures.Inputs(
+        similarity: vector.isEmpty ? 0 : vector.withUnsafeBufferPointer { vectors.dot(ordinal, $0) },
+        similarityLast: last.isEmpty ? 0 : last.withUnsafeBufferPointer { vectors.dot(ordinal, $0) },
+        popularity: scores.popularity, ageDays: age,
+        genreAffinity: shares.affinity(catalogue.genres(ordinal)),
+        trending: scores.trending, historyCount: historyCount, isInProgress: isInProgress(ordinal)))
+  }
+}
