@@ -76,6 +76,17 @@ import Testing
     #expect(routing.drained?.metadata[RoutingMetadata.region] == nil)
   }
 
+  @Test func `a damaged table is set aside, and the next one is taken`() throws {
+    try routing().take(table(3, failedOverTo: "us"))
+    try [UInt8(9)].withUnsafeBytes { try SystemDisk().write($0, to: path, at: 12) }
+    let again = try routing()
+    #expect(again.damage?.code == .corrupt)
+    #expect(again.epoch == 0 && again.drained == nil)
+    #expect(try SystemDisk().size("\(path).damaged") != nil)
+    try again.take(table(4))
+    #expect(try routing().epoch == 4)
+  }
+
   @Test func `every flipped byte and every cut of the file is refused`() {
     let bytes = RoutingFile.encode(table(7))
     for index in bytes.indices {

@@ -19,6 +19,8 @@ package final class Audience: Sendable {
   /// The most popular first.
   package let popular: [UInt32]
   package let trending: [UInt32]
+  /// The built-in score of each: read for every request, and scattered over the statistics otherwise.
+  let trendingScores: [Float]
   /// The newest first.
   package let new: [UInt32]
 
@@ -31,6 +33,7 @@ package final class Audience: Sendable {
     let today = Day(of: moment)
     popular = view.popular(Self.popularCountMax, allowed: allowed.bitmap)
     trending = view.trending(Self.trendingCountMax, allowed: allowed.bitmap)
+    trendingScores = trending.map { view.trending($0) }
     new = view.new(Self.newCountMax, on: today, allowed: allowed.bitmap)
   }
 }

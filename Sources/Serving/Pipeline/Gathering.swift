@@ -119,9 +119,9 @@ struct Gathering {
       let builtIn = generation.catalogue.trending(entry.ordinal)
       blended.append((entry.ordinal, TrendingCache.blend(live: entry.score, builtIn: builtIn)))
     }
-    for ordinal in audience.trending where isAllowed(ordinal) && !scratch.shown.contains(ordinal) {
-      blended.append(
-        (ordinal, TrendingCache.blend(live: 0, builtIn: generation.catalogue.trending(ordinal))))
+    for (place, ordinal) in audience.trending.enumerated()
+    where isAllowed(ordinal) && !scratch.shown.contains(ordinal) {
+      blended.append((ordinal, TrendingCache.blend(live: 0, builtIn: audience.trendingScores[place])))
     }
     blended.sort { ($0.score, $1.ordinal) > ($1.score, $0.ordinal) }
     for entry in blended.prefix(quota) { scratch.candidates.add(entry.ordinal, .trending) }

@@ -15,11 +15,23 @@ package final class Routing: Sendable {
   /// Held while a table is written, so that the newest is the last; readers never wait for it.
   private let writing = Mutex(())
 
-  /// Reads what is on the disk. Throws when that can't be read, or is not what was written.
+  /// What was wrong with the table on the disk, which was then set aside.
+  package let damage: Refusal?
+
+  /// Reads what is on the disk. A damaged table is set aside as `routing.damaged` and the replica serves as if there were
+  /// none: the control node sends the newest to every follower. Throws `diskError`.
   init(region: String, file: RoutingFile) throws(Refusal) {
     self.region = region
     self.file = file
-    if let table = try file.read() { replace(table) }
+    do throws(Refusal) {
+      let table = try file.read()
+      damage = nil
+      if let table { replace(table) }
+    } catch {
+      guard error.code != .diskError else { throw error }
+      try file.setAside()
+      damage = error
+    }
   }
 
   package var table: RoutingTable { state.withLock { $0.table } }

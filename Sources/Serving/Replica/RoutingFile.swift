@@ -28,6 +28,15 @@ struct RoutingFile: Sendable {
     return try Self.decode(bytes, place: path)
   }
 
+  /// Out of the way, for whoever wants to know what happened to it.
+  func setAside() throws(Refusal) {
+    do throws(DiskFault) {
+      try disk.rename(path, to: "\(path).damaged")
+    } catch {
+      throw Refusal(.diskError, at: path, error.message)
+    }
+  }
+
   /// On the disk when it returns.
   func write(_ table: RoutingTable) throws(Refusal) {
     do throws(DiskFault) {
