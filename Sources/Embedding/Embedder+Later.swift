@@ -1,120 +1,69 @@
 internal import Base
 package import Catalogue
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 extension Embedder {
   /// Vectors of titles that came or changed after `space` was fitted, in that space: row `n` is `titles[n]`'s.
   ///
-  /// `ordinals` are theirs in `interactions`. `known` writes the vector of another ordinal, in the same space, to the
-  /// buffer (`dimensions` floats) or returns `false`: through it watching reaches these titles, by one round of
-  /// what ``fit`` does. Reads only profiles that showed interest in one of `titles`.
+  /// `ordinals` are theirs in `interactions`. `known` writes the vector of another ordinal, in the same space and of
+  /// length 1, to the buffer (`dimensions` floats) or returns `false`: through those, watching reaches these titles.
+  /// It is asked only for what viewers of `titles` saw. Held against a fit that had the titles, vectors differ by
+  /// what the space could not know of them; a test holds the cosine above 0.9.
   package static func embed(
     _ titles: [Title], ordinals: [UInt32], in space: Space, interactions: InteractionTable,
     known: (_ ordinal: UInt32, UnsafeMutableBufferPointer<Float>) -> Bool
   ) -> VectorTable {
     precondition(titles.count == ordinals.count)
-    let parameters = space.parameters
-    let dimensions = parameters.dimensions
-    let text = TextVectors(parameters: parameters, weights: space.weights)
-    let vectors = VectorTable(count: titles.count, dimensions: dimensions)
+    let dimensions = space.parameters.dimensions
+    let text = TextVectors(parameters: space.parameters, weights: space.weights)
+    let texts = VectorTable(count: titles.count, dimensions: dimensions)
     for (row, title) in titles.enumerated() {
-      text.write(title, to: vectors.row(row))
-      takeOff(space.textMean, from: vectors.row(row), dimensions)
+      text.write(title, to: texts.row(row))
+      takeOff(space.textMean, from: texts.row(row), dimensions)
     }
-    let watching = LaterWatching(ordinals, interactions)
-    let sums = watching.sums(parameters, known: known)
-    var restart = [Float](repeating: 0, count: dimensions)
-    for (row, title) in titles.enumerated() {
-      let viewerCount = watching.viewerCounts[row]
-      if viewerCount > 0 {
-        text.writeOwn(title.id, to: &restart)
-        makeRestart(&restart, text: vectors.row(row), parameters)
-        let watch = sums.row(row)
-        if normalise(watch, dimensions) {
-          join(
-            watch: watch, restart: restart, viewerCount: viewerCount, common: space.watchMean, parameters)
-          vectors.row(row).update(from: watch, count: dimensions)
-        }
-      }
-      if dot(vectors.row(row), vectors.row(row), dimensions) == 0 {
-        text.writeOwn(title.id, to: vectors.row(row))
-      }
+    let vectors = VectorTable(count: titles.count, dimensions: dimensions)
+    PackedMatrix(space.textProjection, dimensions: dimensions).multiply(
+      texts.row(0), titles.count, to: vectors.row(0))
+    addWatching(ordinals, in: space, interactions, known: known, to: vectors)
+    for (row, title) in titles.enumerated() where !normalise(vectors.row(row), dimensions) {
+      text.writeOwn(title.id, to: vectors.row(row))
     }
     return vectors
   }
-}
 
-/// Interest in a few titles, and what else their viewers saw.
-private struct LaterWatching {
-  private let rows: [UInt32: Int]
-  private let interactions: InteractionTable
-  /// Profiles with interest in any of the titles.
-  private let viewers: [Int]
-  /// By row. A title is trusted by those that the rounds of `fit` would see.
-  let viewerCounts: [Int]
-  /// By ordinal; popular ones count less in a profile.
-  private let allViewerCounts: [UInt32: Int]
-
-  init(_ ordinals: [UInt32], _ interactions: InteractionTable) {
+  /// Adds what viewers say: a viewer is the sum of the known titles' vectors, taken back to the basis.
+  private static func addWatching(
+    _ ordinals: [UInt32], in space: Space, _ interactions: InteractionTable,
+    known: (UInt32, UnsafeMutableBufferPointer<Float>) -> Bool, to vectors: VectorTable
+  ) {
+    let parameters = space.parameters
+    let dimensions = parameters.dimensions
+    let highest = max(ordinals.max() ?? 0, interactions.rows.map(\.ordinal).max() ?? 0)
+    let watching = Watching(interactions, ordinalCount: Int(highest) + 1, parameters)
+    let places = PlaceOf(watching.watched, count: Int(highest) + 1)
     var rows: [UInt32: Int] = [:]
     for (row, ordinal) in ordinals.enumerated() { rows[ordinal] = row }
-    var viewers: [Int] = []
-    var viewerCounts = [Int](repeating: 0, count: ordinals.count)
-    var allViewerCounts: [UInt32: Int] = [:]
-    for profile in 0..<interactions.profileCount {
-      var isViewer = false
-      for ordinal in Self.interests(interactions, profile).keys {
-        allViewerCounts[ordinal, default: 0] += 1
-        if let row = rows[ordinal] {
-          viewerCounts[row] += 1
-          isViewer = true
-        }
-      }
-      if isViewer { viewers.append(profile) }
-    }
-    self.rows = rows
-    self.interactions = interactions
-    self.viewers = viewers
-    self.viewerCounts = viewerCounts
-    self.allViewerCounts = allViewerCounts
-  }
-
-  private static func interests(_ table: InteractionTable, _ profile: Int) -> [UInt32: Float] {
-    var strongest: [UInt32: Float] = [:]
-    for row in table.rows(of: profile) {
-      let interest = row.interest
-      if interest > strongest[row.ordinal] ?? 0 { strongest[row.ordinal] = interest }
-    }
-    return strongest
-  }
-
-  /// By row: the sum of its viewers' vectors.
-  func sums(
-    _ parameters: SpaceParameters, known: (UInt32, UnsafeMutableBufferPointer<Float>) -> Bool
-  ) -> VectorTable {
-    let dimensions = parameters.dimensions
-    let sums = VectorTable(count: viewerCounts.count, dimensions: dimensions)
     let scratch = VectorTable(count: 2, dimensions: dimensions)
-    let profile = scratch.row(0)
+    let viewer = scratch.row(0)
     let vector = UnsafeMutableBufferPointer(start: scratch.row(1), count: dimensions)
-    for viewer in viewers {
-      // Ascending, so that the sum is the same on every run.
-      let interests = Self.interests(interactions, viewer).sorted { $0.key < $1.key }
-      profile.update(repeating: 0, count: dimensions)
-      for (ordinal, weight) in interests where rows[ordinal] == nil && known(ordinal, vector) {
-        let viewerCount = Float(allViewerCounts[ordinal] ?? 1)
-        add(scratch.row(1), times: weight * pow(viewerCount, -parameters.damping), to: profile, dimensions)
+    for profile in 0..<watching.profileCount {
+      let edges = watching.edges(ofProfile: profile)
+      guard edges.contains(where: { rows[$0.neighbour] != nil }) else { continue }
+      viewer.update(repeating: 0, count: dimensions)
+      for edge in edges where rows[edge.neighbour] == nil && known(edge.neighbour, vector) {
+        guard let place = places[Int(edge.neighbour)] else { continue }
+        // Of length 1 outside, inside a title is as long as its likeness to itself.
+        let reach = watching.reaches[place] / space.watchScale
+        let length = (reach * reach + parameters.textWeight).squareRoot()
+        add(scratch.row(1), times: edge.weight / space.watchScale * length, to: viewer, dimensions)
       }
-      guard normalise(profile, dimensions) else { continue }
-      for (ordinal, weight) in interests {
-        if let row = rows[ordinal] { add(profile, times: weight, to: sums.row(row), dimensions) }
+      for index in 0..<dimensions {
+        let strength = space.strengths[index]
+        viewer[index] = strength > 0 ? viewer[index] / strength : 0
+      }
+      for edge in edges {
+        guard let row = rows[edge.neighbour] else { continue }
+        add(viewer, times: edge.weight / space.watchScale, to: vectors.row(row), dimensions)
       }
     }
-    return sums
   }
 }

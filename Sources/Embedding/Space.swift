@@ -9,46 +9,51 @@ package struct Space: Equatable, Sendable {
 
   package let parameters: SpaceParameters
   let weights: WordWeights
-  /// Of the titles' text vectors: what all have in common, which is taken off.
+  /// What all titles' text vectors have in common, which is taken off.
   let textMean: [Float]
-  /// Of what watching gave the watched titles in the last round, likewise.
-  let watchMean: [Float]
+  /// From a text vector to its part in the space: `dimensions` rows of `dimensions` columns.
+  let textProjection: [Float]
+  /// How much of the titles' likeness each dimension explains, the most first; 0 for one that is not used.
+  let strengths: [Float]
+  /// The root of the mean square of what watching weighs for a watched title.
+  let watchScale: Float
   /// Over everything above.
   package let digest: Digest
 
   /// For manifests and for people.
   package var name: String { "text-cowatch-\(parameters.dimensions)/\(digest.short)" }
 
-  init(parameters: SpaceParameters, weights: WordWeights, textMean: [Float], watchMean: [Float]) {
-    precondition(parameters.isValid)
-    precondition(textMean.count == parameters.dimensions && watchMean.count == parameters.dimensions)
+  init(
+    parameters: SpaceParameters, weights: WordWeights, textMean: [Float], textProjection: [Float],
+    strengths: [Float], watchScale: Float
+  ) {
+    let dimensions = parameters.dimensions
+    precondition(parameters.isValid && textMean.count == dimensions && strengths.count == dimensions)
+    precondition(textProjection.count == dimensions * dimensions)
     self.parameters = parameters
     self.weights = weights
     self.textMean = textMean
-    self.watchMean = watchMean
+    self.textProjection = textProjection
+    self.strengths = strengths
+    self.watchScale = watchScale
     var bytes: [UInt8] = []
-    for number in Self.numbers(of: parameters) { bytes.append(littleEndian: number) }
+    for word in parameters.words { bytes.append(littleEndian: word) }
     bytes.append(contentsOf: weights.bytes)
-    for value in textMean + watchMean { bytes.append(littleEndian: value.bitPattern) }
+    for values in [textMean, textProjection, strengths, [watchScale]] {
+      for value in values { bytes.append(littleEndian: value.bitPattern) }
+    }
     digest = Digest(of: bytes)
   }
 
-  private static func numbers(of parameters: SpaceParameters) -> [UInt64] {
-    [
-      UInt64(parameters.dimensions), parameters.seed, UInt64(parameters.entriesPerWord),
-      UInt64(parameters.roundCount), UInt64(parameters.textWeight.bitPattern),
-      UInt64(parameters.ownWeight.bitPattern), UInt64(parameters.viewersAtHalf.bitPattern),
-      UInt64(parameters.damping.bitPattern),
-    ]
-  }
-
-  /// Writes the segment, about 130 KB, and brings it to the disk.
+  /// Writes the segment, about 200 KB with 128 dimensions, and brings it to the disk.
   package func write(to path: String) throws(DiskFault) {
     let writer = try SegmentWriter(path: path, kind: Self.kind, formatVersion: Self.formatVersion)
-    try writer.add("PARM", Self.numbers(of: parameters))
+    try writer.add("PARM", parameters.words)
     try writer.add("WORD", weights.bytes)
-    try writer.add("TMEA", textMean)
-    try writer.add("WMEA", watchMean)
+    try writer.add("MEAN", textMean)
+    try writer.add("PROJ", textProjection)
+    try writer.add("STRE", strengths)
+    try writer.add("WSCA", [watchScale])
     try writer.finish()
   }
 
@@ -56,25 +61,28 @@ package struct Space: Equatable, Sendable {
   package init(opening mapped: MappedBytes, name: String) throws(Refusal) {
     let segment = try Segment(
       opening: mapped, name: name, kind: Self.kind, formatVersion: Self.formatVersion)
-    let numbers = try segment.array("PARM", of: UInt64.self, count: 8)
-    func float(_ index: Int) -> Float { Float(bitPattern: UInt32(truncatingIfNeeded: numbers[index])) }
-    guard let dimensions = Int(exactly: numbers[0]), let entries = Int(exactly: numbers[2]),
-      let rounds = Int(exactly: numbers[3])
-    else { throw Refusal(.unreadable, at: "\(name) section PARM", "has numbers out of bounds") }
-    let parameters = SpaceParameters(
-      dimensions: dimensions, seed: numbers[1], entriesPerWord: entries, roundCount: rounds,
-      textWeight: float(4), ownWeight: float(5), viewersAtHalf: float(6), damping: float(7))
-    guard parameters.isValid else {
+    let words = try segment.array("PARM", of: UInt64.self, count: SpaceParameters.wordCount)
+    guard let parameters = SpaceParameters(words: words) else {
       throw Refusal(.unreadable, at: "\(name) section PARM", "has parameters out of bounds")
     }
+    let dimensions = parameters.dimensions
     let weights = try segment.array("WORD", of: UInt8.self, count: WordWeights.bucketCount)
-    let textMean = try segment.array("TMEA", of: Float.self, count: dimensions)
-    let watchMean = try segment.array("WMEA", of: Float.self, count: dimensions)
-    guard textMean.allSatisfy({ abs($0) <= 1 }), watchMean.allSatisfy({ abs($0) <= 1 }) else {
-      throw Refusal(.unreadable, at: "\(name) section TMEA", "has a mean that no unit vectors have")
-    }
+    let textMean = try Self.floats(segment, "MEAN", count: dimensions) { abs($0) <= 1 }
+    let textProjection = try Self.floats(segment, "PROJ", count: dimensions * dimensions) { $0.isFinite }
+    let strengths = try Self.floats(segment, "STRE", count: dimensions) { $0 >= 0 && $0.isFinite }
+    let watchScale = try Self.floats(segment, "WSCA", count: 1) { $0 > 0 && $0.isFinite }
     self.init(
-      parameters: parameters, weights: WordWeights(bytes: Array(weights)), textMean: Array(textMean),
-      watchMean: Array(watchMean))
+      parameters: parameters, weights: WordWeights(bytes: Array(weights)), textMean: textMean,
+      textProjection: textProjection, strengths: strengths, watchScale: watchScale[0])
+  }
+
+  private static func floats(
+    _ segment: Segment, _ tag: SegmentTag, count: Int, _ isValid: (Float) -> Bool
+  ) throws(Refusal) -> [Float] {
+    let values = try segment.array(tag, of: Float.self, count: count)
+    guard values.allSatisfy(isValid) else {
+      throw Refusal(.unreadable, at: "\(segment.name) section \(tag)", "has numbers out of bounds")
+    }
+    return Array(values)
   }
 }

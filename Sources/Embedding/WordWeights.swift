@@ -24,6 +24,9 @@ struct WordWeights: Equatable, Sendable {
     self.bytes = bytes
   }
 
+  /// Nothing says anything.
+  static let none = WordWeights(bytes: [UInt8](repeating: 0, count: bucketCount))
+
   @inline(__always)
   func weight(_ hash: UInt64) -> Float {
     Float(bytes[Self.bucket(hash)]) * (Self.weightMax / 255)
