@@ -123,6 +123,8 @@ final class ClientSession: TransportOwner {
     }
   }
 
+  func transportIsGone() {}
+
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     hasHeard = true
     switch event {

@@ -7,8 +7,10 @@ protocol TransportOwner: AnyObject, SendableMetatype {
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault)
   /// `bytes` is what data events point into.
   func transport(didReceive event: SessionEvent, bytes: [UInt8])
-  /// Exactly once, after everything else.
+  /// Exactly once: nothing more is received. The last bytes may still be on their way out.
   func transportDidClose(_ fault: Fault)
+  /// Exactly once, after everything else: the socket is closed.
+  func transportIsGone()
 }
 
 /// Carries one HTTP/2 session over a NIO channel, with TLS or without; lives on the channel's event loop.
@@ -210,6 +212,7 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   func channelInactive(context: ChannelHandlerContext) {
     phase = .closed
     finish()
+    goAway()
     context.fireChannelInactive()
   }
 
@@ -220,10 +223,18 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
 
   func handlerRemoved(context: ChannelHandlerContext) {
     finish()
+    goAway()
     self.context = nil
   }
 
   private var isFinished = false
+  private var isGone = false
+
+  private func goAway() {
+    guard !isGone else { return }
+    isGone = true
+    owner.transportIsGone()
+  }
 
   private func finish() {
     guard !isFinished else { return }

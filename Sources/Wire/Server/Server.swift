@@ -126,13 +126,19 @@ package final class Server: Sendable {
 
   /// Stops: no new connection, no new call, open calls end within the grace. Returns when all is closed.
   package func drain() async {
-    let (channel, links) = state.withLock { state -> ((any Channel)?, [ServerLink]) in
-      guard case .listening(let channel) = state.phase else { return (nil, []) }
-      state.phase = .draining
-      return (channel, Array(state.links.values))
+    let (isOurs, channel, links) = state.withLock { state -> (Bool, (any Channel)?, [ServerLink]) in
+      switch state.phase {
+      case .listening(let channel):
+        state.phase = .draining
+        return (true, channel, Array(state.links.values))
+      case .idle:
+        state.phase = .draining
+        return (true, nil, [])
+      case .draining, .stopped: return (false, nil, [])
+      }
     }
-    guard let channel else { return }
-    try? await channel.close()
+    guard isOurs else { return }
+    try? await channel?.close()
     for link in links { link.beginDrain() }
     await withCheckedContinuation { continuation in
       let isEmpty = state.withLock { state in

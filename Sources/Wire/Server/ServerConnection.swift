@@ -89,8 +89,9 @@ final class ServerConnection: TransportOwner {
     }
     streams.removeAll()
     link.close()
-    closed()
   }
+
+  func transportIsGone() { closed() }
 
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     switch event {

@@ -16,6 +16,8 @@ final class EchoServer: Sendable {
   static let chat = "/test.Echo/Chat"
   static let fail = "/test.Echo/Fail"
   static let hang = "/test.Echo/Hang"
+  static let long = "/test.Echo/Long"
+  static let longReply = [UInt8](repeating: 9, count: 3_000_000)
   static let hold = "/test.Echo/Hold"
   static let hangStreaming = "/test.Echo/HangStreaming"
   static let describe = "/test.Echo/Describe"
@@ -75,6 +77,7 @@ final class EchoServer: Sendable {
             Array("\(role) \(call.peer.uri ?? "-") \(call.deadline == nil ? "no deadline" : "deadline")".utf8)
           )
         }),
+      RPCMethod(long, admits: all, .unary { call, _ in call.reply(longReply) }),
       RPCMethod(hold, admits: all, .unary { call, _ in seen.hold(call) }),
       RPCMethod(ops, admits: [.ops], .unary { call, message in call.reply(message) }),
       RPCMethod(

@@ -25,17 +25,17 @@ final class RawPeer {
   struct Trouble: Error { var message: String }
 
   private let descriptor: Int32
-  private let shadow = Session(side: .client, limits: WireLimits())
+  private let shadow = Session(side: .client, limits: shadowLimits)
   private var nextShadow: Int32 = 1
   private var replies: [Int32: Reply] = [:]
   private var resets: [Int32: UInt32] = [:]
   private(set) var lastGoAway: (stream: Int32, code: UInt32)?
   private(set) var goAways: [Int32] = []
 
-  init(port: Int, speaks: Bool = true) throws {
+  init(port: Int, speaks: Bool = true, settings: [UInt8] = []) throws {
     descriptor = try connectLoopback(port)
     guard speaks else { return }
-    send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + frame(type: 4, flags: 0, stream: 0, []))
+    send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + frame(type: 4, flags: 0, stream: 0, settings))
     drainShadow()
   }
 
@@ -174,6 +174,14 @@ final class RawPeer {
     default: break
     }
   }
+}
+
+/// Windows as wide as a test may make them.
+private var shadowLimits: WireLimits {
+  var limits = WireLimits()
+  limits.streamWindowBytes = 1 << 30
+  limits.connectionWindowBytes = 1 << 30
+  return limits
 }
 
 /// A server that accepts, perhaps says SETTINGS, and then nothing.

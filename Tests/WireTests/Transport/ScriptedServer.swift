@@ -40,6 +40,7 @@ final class ScriptedServer: Sendable {
     }
 
     func transportDidClose(_ fault: Fault) {}
+    func transportIsGone() {}
   }
 
   init(opening: @escaping @Sendable (Session) -> Void = { _ in }, _ script: @escaping Script) async throws {
