@@ -55,7 +55,11 @@ extension CatalogueGenerator {
   /// About 30 interactions on average, in time order: sittings of one to six titles, minutes apart.
   func interactions(ofProfile index: Int, shelf: GeneratedShelf) -> [Interaction] {
     var draw = Draw(seed: seed, stream: .profile, index: index)
-    let interests = (0..<(1 + draw.below(3))).map { _ in world.cluster(at: draw.unit()) }
+    var interests = [world.cluster(at: draw.unit())]
+    for _ in 0..<draw.below(3) {
+      let isNear = draw.unit() < 0.5
+      interests.append(isNear ? world.sibling(of: interests[0], &draw) : world.cluster(at: draw.unit()))
+    }
     let count = min(300, 5 + Int(draw.exponential(mean: 25)))
     var sittings: [Timestamp] = []
     var places = 0
@@ -70,7 +74,8 @@ extension CatalogueGenerator {
     var interactions: [Interaction] = []
     for at in sittings.sorted() {
       let isOfInterest = draw.unit() < 0.78
-      let cluster = isOfInterest ? interests[draw.below(interests.count)] : world.cluster(at: draw.unit())
+      var cluster = isOfInterest ? interests[draw.below(interests.count)] : world.cluster(at: draw.unit())
+      if isOfInterest, draw.unit() < 0.3 { cluster = world.sibling(of: cluster, &draw) }
       let (kind, progress) = isOfInterest ? Self.reaction(&draw) : Self.reactionToOthers(&draw)
       guard let title = shelf.title(of: cluster, &draw), shelf.isReleased(title, at: at) else { continue }
       interactions.append(

@@ -101,10 +101,8 @@ package struct CatalogueGenerator: Sendable {
     let genres = [cluster.genre] + (draw.unit() < 0.7 ? cluster.secondGenre.map { [$0] } ?? [] : [])
     let name = word(of: cluster, &draw).capitalised + " " + draw.word().capitalised
     let maturity = genres.map { GeneratedWorld.maturities[$0] }.max() ?? 0
-    let people = [
-      cluster.people[draw.skewed(GeneratedWorld.peoplePerCluster, 1.5)],
-      cluster.people[draw.skewed(GeneratedWorld.peoplePerCluster, 1.5)],
-    ]
+    let cast = world.themePeople[cluster.themes[0]]
+    let people = (0..<2).map { _ in cast[draw.skewed(cast.count, 1.5)] }
     let text = [
       "synopsis": words(24, of: cluster, &draw), "tags": words(5, of: cluster, &draw),
       "cast": people[0] == people[1] ? people[0] : people[0] + "; " + people[1],
@@ -125,10 +123,10 @@ package struct CatalogueGenerator: Sendable {
     return text
   }
 
-  /// Six words in ten come from the cluster's themes, a quarter from the cluster alone, the rest from everywhere.
+  /// Seven words in ten come from the cluster's themes, one or two from the cluster alone, the rest from everywhere.
   private func word(of cluster: GeneratedWorld.Cluster, _ draw: inout Draw) -> String {
     let source = draw.unit()
-    if source < 0.6 {
+    if source < 0.7 {
       let share = Float(draw.unit())
       let theme = cluster.themes[share < cluster.themeShares[0] ? 0 : share < cluster.themeShares[1] ? 1 : 2]
       return world.themeWords[theme][draw.skewed(GeneratedWorld.wordsPerTheme, 1.7)]

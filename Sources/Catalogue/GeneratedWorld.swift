@@ -3,7 +3,8 @@ internal import Base
 /// What generated titles and profiles have in common: genres, themes, clusters and a made-up vocabulary.
 ///
 /// A hierarchy, so that the embedding finds few dimensions and clear clusters: a genre prefers a few of 48 themes, a
-/// cluster mixes three themes and has words and people of its own, a title is a noisy draw from its cluster.
+/// cluster mixes three themes, its first theme's people, and a few words of its own, a title is a noisy draw from its
+/// cluster. Clusters with the same first theme are siblings: who likes one likes the others now and then.
 struct GeneratedWorld: Sendable {
   static let genreNames = [
     "Drama", "Comedy", "Thriller", "Action", "Romance", "Crime", "Documentary", "Science Fiction", "Horror",
@@ -16,7 +17,7 @@ struct GeneratedWorld: Sendable {
   static let themeCount = 48
   static let wordsPerTheme = 40
   static let wordsPerCluster = 12
-  static let peoplePerCluster = 12
+  static let peoplePerTheme = 30
   static let commonWordCount = 200
 
   struct Cluster: Sendable {
@@ -26,13 +27,15 @@ struct GeneratedWorld: Sendable {
     /// The share of words from the first theme, the first two, all three.
     var themeShares: [Float]
     var words: [String]
-    var people: [String]
   }
 
   let clusters: [Cluster]
   /// The share of titles in the clusters up to and including each.
   let clusterShares: [Double]
   let themeWords: [[String]]
+  let themePeople: [[String]]
+  /// Clusters by first theme.
+  private let siblings: [[Int]]
   let commonWords: [String]
 
   init(titleCount: Int, seed: UInt64) {
@@ -40,6 +43,9 @@ struct GeneratedWorld: Sendable {
     let count = min(2000, max(8, titleCount / 400))
     let genreThemes = Self.genreNames.map { _ in (0..<4).map { _ in random.below(Self.themeCount) } }
     themeWords = (0..<Self.themeCount).map { _ in (0..<Self.wordsPerTheme).map { _ in random.word() } }
+    themePeople = (0..<Self.themeCount).map { _ in
+      (0..<Self.peoplePerTheme).map { _ in random.word().capitalised + " " + random.word().capitalised }
+    }
     commonWords = (0..<Self.commonWordCount).map { _ in random.word() }
     clusters = (0..<count).map { _ in
       let genre = random.skewed(Self.genreNames.count, 1.6)
@@ -50,11 +56,11 @@ struct GeneratedWorld: Sendable {
         genre: genre, secondGenre: second == genre ? nil : second,
         themes: [own[random.below(4)], own[random.below(4)], random.below(Self.themeCount)],
         themeShares: [first, first + (1 - first) * 0.65, 1],
-        words: (0..<Self.wordsPerCluster).map { _ in random.word() },
-        people: (0..<Self.peoplePerCluster).map { _ in
-          random.word().capitalised + " " + random.word().capitalised
-        })
+        words: (0..<Self.wordsPerCluster).map { _ in random.word() })
     }
+    var siblings = [[Int]](repeating: [], count: Self.themeCount)
+    for (index, cluster) in clusters.enumerated() { siblings[cluster.themes[0]].append(index) }
+    self.siblings = siblings
     // A power law, flattened for the first few, as in the benchmark data of the design.
     var shares: [Double] = []
     var sum = 0.0
@@ -63,6 +69,12 @@ struct GeneratedWorld: Sendable {
       shares.append(sum)
     }
     clusterShares = shares.map { $0 / sum }
+  }
+
+  /// A cluster with the same first theme, perhaps the same cluster.
+  func sibling(of cluster: Int, _ draw: inout Draw) -> Int {
+    let family = siblings[clusters[cluster].themes[0]]
+    return family[draw.below(family.count)]
   }
 
   func cluster(at share: Double) -> Int { firstIndex(above: share, in: clusterShares) }

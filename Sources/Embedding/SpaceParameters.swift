@@ -24,7 +24,7 @@ package struct SpaceParameters: Equatable, Sendable {
   /// The defaults were chosen on MovieLens; recall hardly moves between half and twice of each.
   package init(
     dimensions: Int = 128, seed: UInt64 = 1, entriesPerWord: Int = 8, iterationCount: Int = 6,
-    textWeight: Float = 0.2, viewersAtHalf: Float = 2, popularityPower: Float = 0.25,
+    textWeight: Float = 0.5, viewersAtHalf: Float = 2, popularityPower: Float = 0.25,
     activityPower: Float = 0.5, anchorCountMax: Int = 131_072
   ) {
     self.dimensions = dimensions

@@ -38,7 +38,7 @@ struct TextVectors: Sendable {
     var bits: UInt64 = 0
     for entry in 0..<parameters.entriesPerWord {
       if entry % 4 == 0 { bits = random.next() }
-      let index = Int((bits & 0x7fff) * UInt64(parameters.dimensions) >> 15)
+      let index = Int(((bits & 0x7fff) * UInt64(parameters.dimensions)) >> 15)
       row[index] += bits & 0x8000 == 0 ? weight : -weight
       bits >>= 16
     }
