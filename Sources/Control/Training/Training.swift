@@ -6,8 +6,9 @@ internal import Retrieval
 
 /// Trains a ranker on a workspace's interactions, split by time, and measures it against similarity and popularity.
 ///
-/// The space that the rows' similarities come from is fitted on interactions before the cut only; rows before the cut
-/// are trained on, those after it choose the epoch (half of the profiles) and are measured on (the other half).
+/// Three stretches of time follow each other. On the first the space is fitted that similarities come from: rows of the
+/// same time would see a space that knows their outcome, which no request ever does. On the second the ranker is trained.
+/// On the third half of the profiles choose the epoch, and the other half are measured on.
 package struct Training: Sendable {
   package struct Options: Sendable {
     package var workspace: String
@@ -18,7 +19,9 @@ package struct Training: Sendable {
     package var trainVisitCountMax = 30_000
     /// For choosing the epoch and for measuring, each; 51 rows a visit.
     package var evaluationVisitCountMax = 1_000
-    /// The share of the interactions, by time, that lies before the cut.
+    /// The share of the interactions, by time, that the space is fitted on.
+    package var spaceShare = 0.7
+    /// The share of the interactions, by time, that lies before what is measured on.
     package var trainShare = 0.9
     /// None is logistic regression.
     package var hiddenWidths = [32, 16]
@@ -117,17 +120,20 @@ package struct Training: Sendable {
     report(.interactions, 0)
     let table = try InteractionTable(path: workspace.interactionsPath, view: catalogue)
     let times = table.rows.map(\.at).sorted()
-    guard (0.1...0.99).contains(options.trainShare) else {
-      throw Fault(.invalidArgument, "the share of training is 0.1 to 0.99, not \(options.trainShare)")
+    guard options.spaceShare > 0, options.spaceShare < options.trainShare, options.trainShare < 1 else {
+      throw Fault(
+        .invalidArgument,
+        "the shares rise from 0 to 1: space \(options.spaceShare), training \(options.trainShare)")
     }
     guard let first = times.first, let last = times.last, first < last else {
       throw Fault(
         .failedPrecondition, "the workspace \(workspace.path) has no interactions over time to learn from")
     }
+    let start = times[Int(Double(times.count) * options.spaceShare)]
     let cut = times[Int(Double(times.count) * options.trainShare)]
 
     let (vectors, index) = try retrieval(
-      workspace, count: count, known: table.before(cut), scratch: scratch)
+      workspace, count: count, known: table.before(start), scratch: scratch)
     report(.rows, 0)
     let examples = TrainingExamples(
       catalogue: catalogue, live: live, table: table, vectors: vectors, index: index,
@@ -135,7 +141,7 @@ package struct Training: Sendable {
       timeline: ScoreTimeline(table, titleCount: count, sorted: times, momentCount: Self.momentCount),
       taken: taken(table), time: time)
     let sets = examples.sets(
-      cut: cut,
+      start: start, cut: cut,
       visitCountMax: [
         .train: options.trainVisitCountMax, .validation: options.evaluationVisitCountMax,
         .test: options.evaluationVisitCountMax,

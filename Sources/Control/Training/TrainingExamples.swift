@@ -32,14 +32,12 @@ struct TrainingExamples {
     /// Visits that rows were made of, by part.
     var groupCounts = Part.allCases.map { _ in 0 }
 
-    subscript(part: Part) -> TrainingRows {
-      get { rows[part.rawValue] }
-      set { rows[part.rawValue] = newValue }
-    }
+    subscript(part: Part) -> TrainingRows { rows[part.rawValue] }
   }
 
-  /// Goes through the profiles in an order of its own until each part has `visitCountMax` visits or they end.
-  func sets(cut: Timestamp, visitCountMax: [Part: Int], seed: UInt64) -> Sets {
+  /// Goes through the profiles in an order of its own until each part has `visitCountMax` visits or they end. Rows of
+  /// training are of visits from `start` until `cut`, the others of visits after it.
+  func sets(start: Timestamp, cut: Timestamp, visitCountMax: [Part: Int], seed: UInt64) -> Sets {
     var random = SplitMix(seed: seed ^ 0x7a_11)
     var sets = Sets()
     let scratch = SearchScratch()
@@ -54,13 +52,16 @@ struct TrainingExamples {
         if Part.allCases.allSatisfy({ sets.groupCounts[$0.rawValue] >= visitCountMax[$0] ?? 0 }) { break }
         continue
       }
-      add(profile, cut: cut, later: later, wanted: wanted, to: &sets, scratch: scratch, random: &random)
+      add(
+        profile, from: start, cut: cut, later: later, wanted: wanted, to: &sets, scratch: scratch,
+        random: &random)
     }
     return sets
   }
 
   private func add(
-    _ profile: Int, cut: Timestamp, later: Part, wanted: Set<Part>, to sets: inout Sets,
+    _ profile: Int, from start: Timestamp, cut: Timestamp, later: Part, wanted: Set<Part>,
+    to sets: inout Sets,
     scratch: SearchScratch,
     random: inout SplitMix
   ) {
@@ -75,7 +76,7 @@ struct TrainingExamples {
         history.insert(event(rows[next], profile: profile, place: next))
         next += 1
       }
-      guard wanted.contains(part) else { continue }
+      guard visit.at >= start, wanted.contains(part) else { continue }
       let moment = ProfileMoment(
         history, at: visit.at, definitions: definitions, catalogue: catalogue, vectors: vectors)
       // Seen again after it was finished: rows don't offer it again, so ranking it is not to be learnt.
@@ -88,11 +89,13 @@ struct TrainingExamples {
       let negatives = negatives(count, for: moment, besides: own, scratch: scratch, random: &random)
       let group = sets.groupCounts[part.rawValue]
       sets.groupCounts[part.rawValue] += 1
-      append(visit.ordinal, moment, label: visit.isWanted ? 1 : 0, weight: 1, group: group, to: &sets[part])
+      append(
+        visit.ordinal, moment, label: visit.isWanted ? 1 : 0, weight: 1, group: group,
+        to: &sets.rows[part.rawValue])
       // As if there were as many as in training, so that probabilities can be compared.
       let weight = Float(Self.trainNegativeCount) / Float(max(1, negatives.count))
       for ordinal in negatives {
-        append(ordinal, moment, label: 0, weight: weight, group: group, to: &sets[part])
+        append(ordinal, moment, label: 0, weight: weight, group: group, to: &sets.rows[part.rawValue])
       }
     }
   }
