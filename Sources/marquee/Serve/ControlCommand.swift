@@ -1,0 +1,157 @@
+import ArgumentParser
+import Base
+import Control
+import Foundation
+import Snapshots
+import Wire
+
+/// `marquee control`: the control node.
+struct ControlCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "control", abstract: "Run the control node: registry, snapshots, rollouts, routing.",
+    discussion:
+      "Replicas dial it and follow; operators call it with `marquee publish`, `rollback`, `region` and so on."
+  )
+
+  @Option(help: "The fleet: regions, replicas, trusted keys.", completion: .file()) var fleet: String
+  @Option(help: "Its own directory.", completion: .directory) var data: String
+  @Option(help: "Where to listen, host:port.") var listen: Address
+  @OptionGroup var options: ListenOptions
+
+  func run() async throws {
+    let node = try ControlNode(
+      directory: data, configuration: try FleetConfiguration(path: fleet, disk: SystemDisk()),
+      disk: SystemDisk(),
+      time: SystemTime())
+    let service = ControlService(node: node)
+    let health = HealthService(services: service.names, status: .serving)
+    let methods = service.methods + health.methods
+    let server = Server(
+      configuration: try options.configuration(listen, role: .control, loops: 1),
+      methods: methods + ReflectionService(listing: methods).methods, time: SystemTime())
+    let bound = try await server.start()
+    log("control node listens on \(bound.host):\(bound.port), routing epoch \(await node.routing.epoch)")
+    await StopSignal.wait()
+    health.shutDown()
+    await server.drain()
+    try await node.close()
+    log("stopped")
+  }
+}
+
+/// Introduces the control node to the wire: calls in, directives out.
+struct ControlService: OperationsHandler {
+  let node: ControlNode
+  let names = ["marquee.v1.Fleet", "marquee.v1.Operations", "marquee.v1.Chunks", "marquee.v1.Routing"]
+
+  var methods: [RPCMethod] {
+    OperationsService.methods(self)
+      + ChunksService.methods { digest, _ in try read(digest, from: node.library) }
+      + RoutingService.methods(
+        get: { await node.routing },
+        watch: {
+          AsyncStream { continuation in
+            let reading = Task {
+              if let tables = try? await node.watchRouting() {
+                for await table in tables { continuation.yield(table) }
+              }
+              continuation.finish()
+            }
+            continuation.onTermination = { _ in reading.cancel() }
+          }
+        })
+      + FleetService.methods { reports, writer, _ in try await follow(reports, writer) }
+  }
+
+  private func follow(_ reports: Requests<FollowReport>, _ writer: DirectiveWriter) async throws {
+    let channel = FollowerChannel()
+    let id = try await node.attach(channel)
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          for await directive in channel.directives { try await writer.send(directive) }
+        }
+        group.addTask {
+          for try await report in reports { try await node.receive(report, from: id) }
+        }
+        // Whichever side ends first ends the other: a stream that is half open follows nothing.
+        try await group.next()
+        channel.finish()
+        group.cancelAll()
+      }
+    } catch {
+      channel.finish()
+      await node.detach(id)
+      throw error
+    }
+    await node.detach(id)
+  }
+
+  func publish(
+    _ order: PublishOrder, chunks: PublishedChunks, _ call: ServerCall
+  ) async throws -> Wire.PublishReceipt {
+    let receipt = try await node.publish(order, chunks: Flattened(batches: chunks), by: who(call))
+    log(
+      "snapshot \(receipt.sequence) published by \(who(call)), \(receipt.bytesReceived) of \(receipt.bytesTotal) bytes travelled"
+    )
+    return Wire.PublishReceipt(
+      sequence: receipt.sequence, digest: receipt.digest, bytesReceived: receipt.bytesReceived,
+      bytesTotal: receipt.bytesTotal)
+  }
+
+  func missingChunks(_ manifest: SignedBytes, _ call: ServerCall) async throws -> [Digest] {
+    try await node.missingChunks(of: manifest).map(\.digest)
+  }
+
+  func rollback(_ order: SignedBytes, _ call: ServerCall) async throws -> FleetStatus {
+    try await node.rollback(order, by: who(call))
+  }
+
+  func pin(_ order: PinOrder, _ call: ServerCall) async throws -> FleetStatus {
+    try await node.pin(region: order.region, sequence: order.sequence, by: who(call))
+  }
+
+  func unpin(region: String, _ call: ServerCall) async throws -> FleetStatus {
+    try await node.unpin(region: region, by: who(call))
+  }
+
+  func status(_ call: ServerCall) async throws -> FleetStatus { await node.status() }
+
+  func route(_ order: RoutingOrder, _ call: ServerCall) async throws -> RoutingTable {
+    let table = try await node.route(order, by: who(call))
+    log(
+      "routing epoch \(table.epoch): \(order.from) \(order.to.isEmpty ? "serves again" : "failed over to \(order.to)"), by \(who(call))"
+    )
+    return table
+  }
+
+  private func who(_ call: ServerCall) -> String { call.peer.uri ?? call.peer.address }
+}
+
+/// Chunks one by one, from batches.
+private struct Flattened: AsyncSequence, Sendable {
+  let batches: PublishedChunks
+
+  struct AsyncIterator: AsyncIteratorProtocol {
+    var batches: PublishedChunks.AsyncIterator
+    var waiting: ArraySlice<[UInt8]> = []
+
+    mutating func next() async throws -> [UInt8]? {
+      while waiting.isEmpty {
+        guard let batch = try await batches.next() else { return nil }
+        waiting = batch[...]
+      }
+      return waiting.removeFirst()
+    }
+  }
+
+  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(batches: batches.makeAsyncIterator()) }
+}
+
+/// A chunk for a peer. What is damaged here is missing, and said in the log: the peer asks another.
+func read(_ digest: Digest, from library: SnapshotLibrary) throws -> [UInt8]? {
+  do { return try library.chunk(digest) } catch {
+    log("chunk \(digest.short) can't be given: \(error)")
+    return nil
+  }
+}

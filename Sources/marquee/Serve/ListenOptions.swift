@@ -1,0 +1,46 @@
+import ArgumentParser
+import Base
+import Foundation
+import Wire
+
+/// Where a server listens, and as whom.
+struct ListenOptions: ParsableArguments {
+  @OptionGroup var identity: IdentityOptions
+  @Flag(
+    help:
+      "With --plaintext: listen beyond loopback without TLS. Anybody who reaches the port may do anything.")
+  var allowPlaintextBeyondLoopback = false
+
+  func configuration(_ address: Address, role: Role, loops: Int) throws(Fault) -> ServerConfiguration {
+    ServerConfiguration(
+      host: address.host, port: address.port, tls: try identity.tls(role: role),
+      allowPlaintextBeyondLoopback: allowPlaintextBeyondLoopback,
+      plaintextRoles: identity.plaintext ? Set(Role.allCases) : [], loopCount: loops)
+  }
+}
+
+/// SIGTERM and SIGINT, as something to wait for.
+enum StopSignal {
+  static func wait() async {
+    let numbers = [SIGTERM, SIGINT]
+    let sources = numbers.map { number in
+      signal(number, SIG_IGN)
+      return DispatchSource.makeSignalSource(signal: number, queue: .global())
+    }
+    let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
+    for (number, source) in zip(numbers, sources) {
+      source.setEventHandler { continuation.yield(number) }
+      source.resume()
+    }
+    for await number in stream {
+      log("stopping on \(number == SIGTERM ? "SIGTERM" : "SIGINT")")
+      break
+    }
+    for source in sources { source.cancel() }
+  }
+}
+
+/// One line on standard output, with the time: what a service says of itself.
+func log(_ text: String) {
+  FileHandle.standardOutput.write(Data("\(Date().ISO8601Format()) \(text)\n".utf8))
+}
