@@ -31,7 +31,8 @@ def measured(what, value):
 
 
 def rank(fleet, profile, *extra, replica=None):
-    to = ["--edge", fleet.address(replica or f"{fleet.regions[0]}-1")]
+    to = (["--edge", fleet.address(replica)] if replica
+          else ["--follow", "--region", fleet.regions[0], "--edge", fleet.address(f"{fleet.regions[0]}-1")])
     return fleet.json("rank", "--profile", profile, "--country", "US", "--certs", str(fleet.certs), *to, *extra)
 
 
@@ -148,12 +149,12 @@ def play(fleet, options):
         fleet.start_replica(name)
     fleet.wait_connected()
     began = time.monotonic()
-    fleet.operate("publish", "--library", str(fleet.library), "--sequence", "1")
+    fleet.publish(1)
     fleet.wait_serving(1)
     measured("snapshot 1 published and served by 4 replicas", f"{time.monotonic() - began:.2f} s")
 
     chapter("What people did before, as events")
-    replayed = fleet.json("events", "replay", str(first), "--profiles", str(everyone), "--follow", "--region", north,
+    replayed = fleet.json("events", "replay", str(first), "--as-of-now", "--profiles", str(everyone), "--follow", "--region", north,
                           "--edge", fleet.address(f"{north}-1"), "--certs", str(fleet.certs))
     measured("events recorded, on disk before they are acknowledged",
              f"{replayed['accepted']:,} in {replayed['seconds']:.1f} s")
@@ -169,7 +170,7 @@ def play(fleet, options):
     liked = rank(fleet, profiles[0])["rows"][0]["titles"][:3]
     for title in liked:
         fleet.json("events", "record", "--profile", "newcomer", "--title", title["id"], "--kind", "complete",
-                   "--edge", fleet.address(f"{north}-1"), "--certs", str(fleet.certs))
+                   "--follow", "--region", north, "--edge", fleet.address(f"{north}-1"), "--certs", str(fleet.certs))
     say("newcomer watched: " + " · ".join(title["name"] for title in liked))
     after = rank(fleet, "newcomer")
     show_rows(after, rows=3)
@@ -183,7 +184,7 @@ def play(fleet, options):
     built = fleet.json("snapshot", "build", str(second), *library, "--parent", "1", "--ranker", str(ranker))
     with Load(fleet, everyone, options.rate) as load:
         began = time.monotonic()
-        published = fleet.operate("publish", "--library", str(fleet.library), "--sequence", "2")
+        published = fleet.publish(2)
         fleet.wait_serving(2)
         took = time.monotonic() - began
     measured("snapshot 2 published under load", f"{took:.2f} s, {published['bytes_received'] / 1e6:.1f} of "
@@ -239,7 +240,7 @@ def play(fleet, options):
 The fleet is running. Its files are in {fleet.directory}.
   marquee   {fleet.binary} rank --profile {profiles[0]} --country US --edge {edge} --certs {certs}
             {fleet.binary} status --control {fleet.control} --certs {certs}
-  grpcurl   grpcurl -cacert {certs}/ca.pem -cert {certs}/edge-client.pem -key {certs}/edge-client.key \\
+  grpcurl   grpcurl -cacert {certs}/authority.pem -cert {certs}/edge-client.pem -key {certs}/edge-client.key \\
               -d '{json.dumps({"profile_id": profiles[0], "country": "US"})}' {edge} marquee.v1.Ranking/Rank
   grpcio    grpc.secure_channel("{edge}", grpc.ssl_channel_credentials(ca, key, cert)) with the files above,
             and stubs made from Protos/marquee/v1/ranking.proto

@@ -71,13 +71,11 @@ class Fleet:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.run("certs", "development", "--out", str(self.certs))
         report = self.json("keys", "generate", str(self.key))
-        lines = ["trusted_keys:", f"  - {report['public_key']}", "regions:"]
+        lines = ["version: 1", f'trusted_keys: ["{report["public_key"]}"]', "regions:"]
         for region in self.regions:
-            lines += [f"  - name: {region}", "    fallbacks: [" + ", ".join(r for r in self.regions if r != region) + "]"]
-            lines += ["    replicas:"]
-            for name, (home, address) in self.replicas.items():
-                if home == region:
-                    lines += [f"      - name: {name}", f"        address: {address}"]
+            addresses = [f'"{address}"' for home, address in self.replicas.values() if home == region]
+            lines += [f"  - name: {region}", f"    replicas: [{', '.join(addresses)}]",
+                      f"    fallbacks: [{', '.join(other for other in self.regions if other != region)}]"]
         self.fleet_file.write_text("\n".join(lines) + "\n")
 
     # --- processes
@@ -87,8 +85,8 @@ class Fleet:
                    "--listen", self.control, "--certs", str(self.certs), *extra)
 
     def start_replica(self, name, *extra):
-        region, _ = self.replicas[name]
-        self.start(name, "edge", "--fleet", str(self.fleet_file), "--region", region, "--replica", name,
+        region, address = self.replicas[name]
+        self.start(name, "edge", "--listen", address, "--fleet", str(self.fleet_file), "--region", region, "--replica", name,
                    "--data", str(self.directory / name), "--control", self.control, "--certs", str(self.certs), *extra)
 
     def start(self, name, *arguments):
@@ -172,6 +170,10 @@ class Fleet:
     def operate(self, *arguments, timeout=600):
         """A command to the control node, as an operator."""
         return self.json(*arguments, "--control", self.control, "--certs", str(self.certs), timeout=timeout)
+
+    def publish(self, sequence, *extra, timeout=600):
+        return self.operate("publish", "--library", str(self.library), "--key", str(self.key), "--sequence",
+                            str(sequence), *extra, timeout=timeout)
 
     def status(self):
         return self.operate("status")

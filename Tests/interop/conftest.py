@@ -66,7 +66,7 @@ def site(tmp_path_factory):
         fleet.start_control()
         fleet.start_replica("north-1")
         fleet.wait_connected()
-        fleet.operate("publish", "--library", str(fleet.library), "--sequence", "1")
+        fleet.publish(1)
         fleet.wait_serving(1)
         yield Site(fleet.address("north-1"), fleet.control, fleet.certs)
     finally:
