@@ -17,7 +17,8 @@ struct Marquee: AsyncParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Set up", subcommands: [CertsCommand.self, KeysCommand.self]),
       CommandGroup(
-        name: "Build", subcommands: [CatalogCommand.self, TrainCommand.self, SnapshotCommand.self]),
+        name: "Build",
+        subcommands: [CatalogCommand.self, TrainCommand.self, PolicyCommand.self, SnapshotCommand.self]),
       CommandGroup(name: "Serve", subcommands: [ControlCommand.self, EdgeCommand.self]),
       CommandGroup(
         name: "Operate",

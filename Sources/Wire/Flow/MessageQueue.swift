@@ -44,16 +44,28 @@ final class MessageQueue: Sendable {
   /// The next message; `nil` at the end. For one task at a time.
   func next() async throws -> [UInt8]? {
     while true {
-      if let result = try take() { return result }
-      if try isAtEnd() { return nil }
-      await wait()
-      try Task.checkCancellation()
+      switch step() {
+      case .message(let message): return message
+      case .end(.success): return nil
+      case .end(.failure(let fault)): throw fault
+      case .nothingYet:
+        await wait()
+        try Task.checkCancellation()
+      }
     }
   }
 
-  private func take() throws -> [UInt8]? {
-    let message = state.withLock { state -> [UInt8]? in
-      guard state.head < state.messages.count else { return nil }
+  private enum Step {
+    case message([UInt8])
+    case end(Result<Void, Fault>)
+    case nothingYet
+  }
+
+  /// Not inlined: inside the coroutine it crashes the optimiser of Swift 6.3.1 ("while splitting coroutine").
+  @inline(never)
+  private func step() -> Step {
+    let step = state.withLock { state -> Step in
+      guard state.head < state.messages.count else { return state.end.map { .end($0) } ?? .nothingYet }
       let message = state.messages[state.head]
       state.messages[state.head] = []
       state.head += 1
@@ -64,17 +76,10 @@ final class MessageQueue: Sendable {
         state.messages.removeFirst(state.head)
         state.head = 0
       }
-      return message
+      return .message(message)
     }
-    if let message { taken(message.count) }
-    return message
-  }
-
-  private func isAtEnd() throws -> Bool {
-    let end = state.withLock { $0.head < $0.messages.count ? nil : $0.end }
-    guard let end else { return false }
-    try end.get()
-    return true
+    if case .message(let message) = step { taken(message.count) }
+    return step
   }
 
   private func wait() async {

@@ -30,7 +30,11 @@ struct IdentityOptions: ParsableArguments {
       )
     }
     let domain: String
-    if let trustDomain { domain = trustDomain } else { domain = try DevelopmentAuthority.open(directory).trustDomain }
+    if let trustDomain {
+      domain = trustDomain
+    } else {
+      domain = try DevelopmentAuthority.open(directory).trustDomain
+    }
     let name = identity ?? role.rawValue
     return TLSConfiguration(
       certificateChainFile: "\(directory)/\(name).pem", privateKeyFile: "\(directory)/\(name).key",
