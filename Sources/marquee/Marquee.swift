@@ -1,6 +1,9 @@
 import ArgumentParser
 import Base
+import Catalogue
+import Control
 import Foundation
+import MarqueeClient
 
 /// The root of the command line.
 @main
@@ -71,6 +74,15 @@ struct ExitStatus {
     case let refusal as Refusal:
       text = "refused, \(refusal)"
       number = 3
+    case let error as MarqueeError:
+      text = error.message
+      number =
+        switch error.code {
+        case .unavailable, .deadlineExceeded: 4
+        case .invalidArgument, .permissionDenied: 3
+        default: 1
+        }
+    case is CatalogueFault, is ConfigurationFault: number = 3
     case is DiskFault: number = 1
     default: return nil
     }

@@ -154,7 +154,7 @@ final class ClientCore {
       .connect(host: target.host, port: target.port)
       .whenFailure { error in
         let fault =
-          error as? Fault ?? Fault(.unavailable, "can't connect to \(target.authority): \(error)")
+          error as? Fault ?? Fault(.unavailable, "can't connect to \(target.authority): \(Self.reason(of: error))")
         core.value.sessionFailed(bound.value, fault)
       }
   }
@@ -224,5 +224,14 @@ final class ClientCore {
     }
     for session in leaving + (session.map { [$0] } ?? []) { next = min(next, session.ring(now)) }
     return next
+  }
+}
+
+extension ClientCore {
+  /// What the system said, without the wrapping: "Connection refused".
+  private static func reason(of error: any Error) -> String {
+    let innermost = (error as? NIOConnectionError)?.connectionErrors.first?.error ?? error
+    guard let failure = innermost as? IOError else { return "\(innermost)" }
+    return String(cString: strerror(failure.errnoCode))
   }
 }

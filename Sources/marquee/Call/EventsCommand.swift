@@ -1,6 +1,7 @@
 import ArgumentParser
 import Base
 import Catalogue
+import Features
 import Foundation
 import MarqueeClient
 import Wire
@@ -42,21 +43,26 @@ struct EventsCommand: AsyncParsableCommand {
   struct Replay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Record a workspace's interactions as events, for some profiles or all.",
-      discussion: "Their ids come from their content: replaying twice changes nothing.")
+      discussion: """
+        Their ids come from their content: replaying twice changes nothing. Events that are older than replicas take \
+        (\(EventCheck.ageDaysMax) days) are left out and counted.
+        """)
 
     @Argument(help: "The workspace.", completion: .directory) var workspace: String
     @Option(help: "Only these profiles: a file, one id a line.", completion: .file()) var profiles: String?
     @Option(help: "Only the newest events of each profile.") var newest = 60
-    @Flag(help: "Shift the events so that the newest one is now; else old ones may be beyond the horizon.")
-    var asOfNow = false
+    @Flag(help: "Shift each profile's events so that its newest one is now.") var asOfNow = false
     @OptionGroup var call: CallOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
       let began = SystemTime().instant
-      let events = try read()
+      let horizon = SystemTime().now.advanced(bySeconds: -(EventCheck.ageDaysMax - 1) * 86_400)
+      let all = try read()
+      let events = all.filter { $0.at > horizon }
       let progress = Progress()
       var report = RecordReport()
+      report.tooOld = all.count - events.count
       let sender = try EventSender(call)
       for start in stride(from: 0, to: events.count, by: 20_000) {
         report.add(try await sender.send(Array(events[start..<min(start + 20_000, events.count)])))
@@ -64,7 +70,8 @@ struct EventsCommand: AsyncParsableCommand {
       }
       report.seconds = Double(SystemTime().instant.nanoseconds(since: began)) / 1e9
       try output.show(report) {
-        "\(readable(count: report.accepted)) recorded, \(readable(count: report.duplicates)) of them known before"
+        "\(readable(count: report.accepted)) recorded, \(readable(count: report.duplicates)) of them known before, "
+          + "\(readable(count: report.tooOld)) too old"
       }
     }
 
@@ -81,10 +88,11 @@ struct EventsCommand: AsyncParsableCommand {
         if let wanted, !wanted.contains(interaction.profileID) { continue }
         byProfile[interaction.profileID, default: []].append(interaction)
       }
-      let newestAt = workspace.manifest.newestMilliseconds ?? 0
-      let shift = asOfNow ? SystemTime().now.milliseconds - newestAt : 0
+      let now = SystemTime().now.milliseconds
       return byProfile.keys.sorted().flatMap { profile in
-        (byProfile[profile] ?? []).sorted { $0.at < $1.at }.suffix(newest).map { interaction in
+        let mine = (byProfile[profile] ?? []).sorted { $0.at < $1.at }.suffix(newest)
+        let shift = asOfNow ? now - (mine.last?.at.milliseconds ?? now) : 0
+        return mine.map { interaction in
           var identity = Array("\(profile)\u{0}\(interaction.titleID)\u{0}\(interaction.kind.fileName)".utf8)
           identity.append(littleEndian: interaction.at.milliseconds)
           return Event(
@@ -101,6 +109,7 @@ struct EventsCommand: AsyncParsableCommand {
 private struct RecordReport: Encodable {
   var accepted = 0
   var duplicates = 0
+  var tooOld = 0
   var seconds = 0.0
 
   mutating func add(_ other: RecordReport) {

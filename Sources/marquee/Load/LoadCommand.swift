@@ -96,7 +96,8 @@ private struct LoadRun: Sendable {
     var number = 0
     await withDiscardingTaskGroup { group in
       while !isOver() {
-        let due = Int(Double(time.instant.nanoseconds(since: start)) / 1e9 * rate)
+        // Call n is due at n / rate: the first one at once.
+        let due = Int(Double(time.instant.nanoseconds(since: start)) / 1e9 * rate) + 1
         while number < due {
           let scheduled = start.advanced(byNanoseconds: UInt64(Double(number) / rate * 1e9))
           let request = request(number)
