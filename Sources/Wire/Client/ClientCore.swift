@@ -154,7 +154,8 @@ final class ClientCore {
       .connect(host: target.host, port: target.port)
       .whenFailure { error in
         let fault =
-          error as? Fault ?? Fault(.unavailable, "can't connect to \(target.authority): \(Self.reason(of: error))")
+          error as? Fault
+          ?? Fault(.unavailable, "can't connect to \(target.authority): \(Self.reason(of: error))")
         core.value.sessionFailed(bound.value, fault)
       }
   }
