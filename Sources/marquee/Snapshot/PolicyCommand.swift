@@ -1,12 +1,13 @@
 import ArgumentParser
 import Base
+import Features
 import Serving
 
 /// `marquee policy`: what snapshots carry as their policy.
 struct PolicyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "policy", abstract: "Show and check policies: rows, quotas, budgets, pins.",
-    subcommands: [Default.self, Validate.self])
+    subcommands: [Default.self, Features.self, Validate.self])
 
   struct Default: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +15,15 @@ struct PolicyCommand: AsyncParsableCommand {
 
     func run() async throws {
       print(String(decoding: Policy.default.encode(), as: UTF8.self))
+    }
+  }
+
+  struct Features: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the default feature definitions, as a file to start from.")
+
+    func run() async throws {
+      print(String(decoding: FeatureDefinitions().bytes, as: UTF8.self))
     }
   }
 
