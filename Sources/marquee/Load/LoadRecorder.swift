@@ -34,6 +34,7 @@ final class LoadRecorder: Sendable {
   private struct Second {
     var histogram = Histogram<UInt32>(numberOfSignificantValueDigits: .two)
     var failed: UInt64 = 0
+    var sequences: [UInt64: UInt64] = [:]
   }
 
   private let state = Mutex(State())
@@ -56,6 +57,7 @@ final class LoadRecorder: Sendable {
       _ = state.all.record(microseconds)
       while state.seconds.count <= second { state.seconds.append(Second()) }
       _ = state.seconds[second].histogram.record(microseconds)
+      state.seconds[second].sequences[outcome.sequence, default: 0] += 1
       state.regions[outcome.region, default: .init()].add(at: wallClock)
       state.sequences["\(outcome.sequence)", default: 0] += 1
       for rung in outcome.rungs { state.rungs[rung, default: 0] += 1 }
@@ -92,7 +94,8 @@ final class LoadRecorder: Sendable {
           .init(
             calls: UInt64($0.histogram.totalCount), failed: $0.failed,
             p50Ms: Double($0.histogram.valueAtPercentile(50)) / 1000,
-            p99Ms: Double($0.histogram.valueAtPercentile(99)) / 1000)
+            p99Ms: Double($0.histogram.valueAtPercentile(99)) / 1000,
+            sequences: Dictionary(uniqueKeysWithValues: $0.sequences.map { ("\($0.key)", $0.value) }))
         },
         regions: state.regions, sequences: state.sequences, rungs: state.rungs, mixed: state.mixedCount,
         empty: state.emptyCount,
@@ -122,6 +125,8 @@ struct LoadReport: Encodable {
     var failed: UInt64
     var p50Ms: Double
     var p99Ms: Double
+    /// Answers by snapshot: a second with two of them saw a cutover.
+    var sequences: [String: UInt64]
   }
 
   var calls: UInt64
