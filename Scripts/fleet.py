@@ -66,11 +66,15 @@ class Fleet:
 
     # --- setting up
 
-    def set_up(self):
-        """Keys, certificates by role, and the fleet's file."""
+    def set_up(self, signing_key=None):
+        """Certificates by role, a signing key (or one that there is), and the fleet's file."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.run("certs", "development", "--out", str(self.certs))
-        report = self.json("keys", "generate", str(self.key))
+        if signing_key:
+            self.key = pathlib.Path(signing_key)
+            report = self.json("keys", "show", str(self.key))
+        else:
+            report = self.json("keys", "generate", str(self.key))
         lines = ["version: 1", f'trusted_keys: ["{report["public_key"]}"]', "regions:"]
         for region in self.regions:
             addresses = [f'"{address}"' for home, address in self.replicas.values() if home == region]

@@ -45,7 +45,7 @@ package enum FleetStatusCodec {
 
   private static func replica(_ message: Marquee__V1__FleetReplica) throws(Fault) -> FleetStatus.Replica {
     FleetStatus.Replica(
-      name: try Field.requiredText(message.name, "name"),
+      name: try Field.text(message.name, "name"),
       address: try Field.text(message.address, "address", max: CodecLimits.addressByteCountMax),
       isConnected: message.is_connected != 0,
       status: try Field.inside(try Field.required(message.status, "status"), "status", StatusCodec.read))

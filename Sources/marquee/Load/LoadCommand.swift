@@ -25,7 +25,9 @@ struct LoadCommand: AsyncParsableCommand {
   @Option(help: "Countries to ask for, in turn.") var country: [String] = ["US"]
   @Option(help: "Connections, spread over the replicas. Not with --follow.") var connections = 2
   @Option(
-    help: "SEQUENCE=PREFIX: every title in that snapshot's replies must begin so; others count as mixed.")
+    help:
+      "SEQUENCE=PREFIX: every title in that snapshot's replies must begin so, others count as mixed. * is the other snapshots."
+  )
   var prefix: [String] = []
   @Flag(help: "Ask for each stage's time.") var debug = false
   @Option(help: "Calls in flight at most; beyond it the schedule's calls fail.") var inFlightMax = 4096
@@ -70,7 +72,7 @@ struct LoadCommand: AsyncParsableCommand {
     var table: [UInt64: String] = [:]
     for text in prefix {
       let parts = text.split(separator: "=", maxSplits: 1)
-      guard parts.count == 2, let sequence = UInt64(parts[0]) else {
+      guard parts.count == 2, let sequence = parts[0] == "*" ? 0 : UInt64(parts[0]) else {
         throw Fault(.invalidArgument, "--prefix \(text) is not SEQUENCE=PREFIX")
       }
       table[sequence] = String(parts[1])

@@ -41,7 +41,7 @@ final class LoadRecorder: Sendable {
   private let start: Instant
   private let prefixes: [UInt64: String]
 
-  /// `prefixes`: with a sequence's entry, every title id of its replies must begin so.
+  /// `prefixes`: every title id in a sequence's replies must begin so. 0 stands for sequences without an entry.
   init(start: Instant, prefixes: [UInt64: String]) {
     self.start = start
     self.prefixes = prefixes
@@ -50,7 +50,7 @@ final class LoadRecorder: Sendable {
   func succeed(_ outcome: LoadOutcome, scheduled: Instant, ended: Instant, wallClock: Timestamp) {
     let microseconds = max(1, ended.nanoseconds(since: scheduled) / 1000)
     let second = Int(ended.nanoseconds(since: start) / 1_000_000_000)
-    let isMixed = prefixes[outcome.sequence].map { prefix in
+    let isMixed = (prefixes[outcome.sequence] ?? prefixes[0]).map { prefix in
       !outcome.titleIDs.allSatisfy { $0.hasPrefix(prefix) }
     }
     state.withLock { state in
