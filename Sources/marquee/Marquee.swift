@@ -68,8 +68,8 @@ struct ExitStatus {
         switch fault.code {
         case .unavailable, .deadlineExceeded: 4
         case .aborted: 5
-        case .invalidArgument, .permissionDenied, .unauthenticated, .failedPrecondition: 3
-        default: 1
+        case .invalidArgument, .permissionDenied, .unauthenticated, .failedPrecondition, .alreadyExists: 3
+        default: fault.metadata["marquee-refusal"] == nil ? 1 : 3
         }
     case let refusal as Refusal:
       text = "refused, \(refusal)"

@@ -62,10 +62,10 @@ import Testing
     await second.replica.start()
     #expect(await second.replica.status.serving == 0)
     #expect(await second.replica.status.staged == [])
-    #expect(await second.replica.status.refused.first?.refusal.code == .corrupt)
+    #expect(await second.replica.damaged.first?.refusal.code == .corrupt)
     #expect(await second.stage(version).isAcknowledged)
     #expect(await second.announce(version).isAcknowledged)
-    #expect(await second.replica.status.refused == [])
+    #expect(await second.replica.damaged == [])
     #expect(try await second.rank(.test()).snapshot.sequence == 1)
     await second.stop()
   }

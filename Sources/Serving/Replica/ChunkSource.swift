@@ -2,8 +2,8 @@ package import Base
 
 /// Where a replica gets chunks from: its region's peers, and the control node.
 package protocol ChunkSource: Sendable {
-  /// Asks for chunks, 64 at most at a time. The stream ends when all have come, or when no more will from there: a
-  /// chunk that isn't there, or a connection that broke, is simply missing. What comes is verified by the caller.
+  /// Asks for chunks, 64 at most at a time. The stream ends when all have come, or when no more will from there: with a
+  /// connection that broke they simply don't come. What comes is verified by the caller.
   func fetch(_ digests: [Digest], from origin: ChunkOrigin) -> AsyncStream<FetchedChunk>
 }
 
@@ -15,9 +15,10 @@ package enum ChunkOrigin: Sendable, Equatable {
 
 package struct FetchedChunk: Sendable {
   package var digest: Digest
-  package var bytes: [UInt8]
+  /// `nil` when who was asked says that it hasn't got it.
+  package var bytes: [UInt8]?
 
-  package init(digest: Digest, bytes: [UInt8]) {
+  package init(digest: Digest, bytes: [UInt8]?) {
     self.digest = digest
     self.bytes = bytes
   }

@@ -6,7 +6,7 @@ internal import Snapshots
 extension Replica {
   /// Chunks asked for at once.
   static let windowCount = 64
-  /// Bad chunks from the control node until the version is given up.
+  /// Bad or missing chunks from the control node until the version is given up.
   static let badChunkCountMax = 3
   static let pauseMillisecondsMax = 5000
 
@@ -126,8 +126,15 @@ extension Replica {
     let wanted = Set(digests)
     var accepted: Set<Digest> = []
     for await chunk in chunks.fetch(digests, from: origin) where wanted.contains(chunk.digest) {
+      guard let bytes = chunk.bytes else {
+        // A peer may lack it. What the control node published and hasn't got whole any more can't be had anywhere.
+        guard origin == .control else { continue }
+        let lost = Refusal(
+          .corrupt, at: "chunk \(chunk.digest.short)", "is lost or damaged on the control node: publish anew")
+        return (accepted, lost)
+      }
       do throws(Refusal) {
-        try staging.accept(chunk.digest, chunk.bytes)
+        try staging.accept(chunk.digest, bytes)
         accepted.insert(chunk.digest)
       } catch {
         guard error.code == .corrupt || error.code == .truncated else { throw error }

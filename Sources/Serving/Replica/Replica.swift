@@ -124,12 +124,15 @@ package actor Replica {
     }
   }
 
+  /// Snapshots on this disk that can't be served. Not refused: they were right once, and staging them again mends them.
+  package var damaged: [ReplicaStatus.RefusedVersion] { broken.values.sorted { $0.sequence < $1.sequence } }
+
   package var status: ReplicaStatus {
     let live = slot.current
     return ReplicaStatus(
       phase: phase, serving: live?.sequence ?? 0, servingDigest: live?.digest,
       staged: library.snapshots.map(\.sequence).filter { broken[$0] == nil },
-      refused: library.state.refused + broken.values.sorted { $0.sequence < $1.sequence },
+      refused: library.state.refused,
       routingEpoch: routing.epoch, bytesTotal: stagingCounts.bytesTotal,
       bytesFetched: stagingCounts.bytesFetched, bytesReused: stagingCounts.bytesReused,
       readyMilliseconds: readyMilliseconds)

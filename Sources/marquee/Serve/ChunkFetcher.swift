@@ -26,7 +26,7 @@ final class ChunkFetcher: ChunkSource {
           let replies = try await ChunksStub(connection).fetch(
             digests, deadline: SystemTime().instant.advanced(byMilliseconds: 60_000))
           for try await reply in replies {
-            if let data = reply.data { continuation.yield(FetchedChunk(digest: reply.digest, bytes: data)) }
+            continuation.yield(FetchedChunk(digest: reply.digest, bytes: reply.data))
           }
         } catch {
           log("fetching \(digests.count) chunks from \(origin): \(error)")

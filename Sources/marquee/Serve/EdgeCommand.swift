@@ -49,6 +49,11 @@ struct EdgeCommand: AsyncParsableCommand {
       trusted: fleet.trustedKeys, events: events, chunks: fetcher, disk: SystemDisk(), time: SystemTime())
     if let damage = replica.routing.damage { log("routing on the disk was set aside: \(damage)") }
     await replica.start()
+    for damaged in await replica.damaged {
+      log(
+        "snapshot \(damaged.sequence) is damaged on this disk, waiting for the control node to mend it: \(damaged.refusal)"
+      )
+    }
 
     let known = replica.routing.table
     let feed = RoutingFeed(known.epoch == 0 ? fleet.routing(epoch: 0) : known)
