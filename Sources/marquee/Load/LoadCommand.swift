@@ -47,6 +47,7 @@ struct LoadCommand: AsyncParsableCommand {
       String.init)
     guard !names.isEmpty else { throw Fault(.invalidArgument, "\(profiles) names no profile") }
     let target: any LoadTarget = call.follow ? try FollowingTarget(call) : try DirectTarget(call, connections)
+    await (target as? DirectTarget)?.connect()
     let time = SystemTime()
     let start = time.instant
     let recorder = LoadRecorder(start: start, prefixes: try prefixes())
@@ -111,10 +112,24 @@ private struct LoadRun: Sendable {
           inFlight.add(1)
           send(request, scheduled: scheduled, in: &group) { inFlight.add(-1) }
         }
-        try? await Task.sleep(for: .milliseconds(1))
+        await pause(until: start.advanced(byNanoseconds: UInt64(Double(number) / rate * 1e9)))
       }
       while inFlight.now > 0 { try? await Task.sleep(for: .milliseconds(1)) }
     }
+  }
+
+  /// A hundred milliseconds at most, so that the end is not missed.
+  ///
+  /// Direct calls need no task, so this thread may sleep to the microsecond: a task's sleep is late by a millisecond
+  /// or more, which would count as the server's latency.
+  private func pause(until due: Instant) async {
+    guard target is DirectTarget else {
+      try? await Task.sleep(for: .milliseconds(1))
+      return
+    }
+    let now = SystemTime().instant
+    guard now < due else { return }
+    usleep(UInt32(min(due.nanoseconds(since: now) / 1000, 100_000)))
   }
 
   /// `concurrency` calls in flight, each followed by the next.
