@@ -56,6 +56,8 @@ def run(options, figures):
     options.profiles = options.profiles or (300 if quick else 5_000)
     options.runs = options.runs or (1 if quick else 3)
     options.seconds = options.seconds or (2 if quick else 10)
+    if options.seconds < 2 or options.runs < 1:
+        raise RuntimeError("--seconds is at least 2, --runs at least 1")
     parts = set(options.only or ["rate", "latency", "stages", "cutover", "ready"])
     if not options.rate and "rate" not in parts and parts != {"ready"}:
         raise RuntimeError("--only without rate needs --rate")
@@ -237,7 +239,7 @@ class RankBench:
                 else:
                     high = middle
             while not self.is_sustained(low, self.options.seconds):
-                low *= 0.97
+                low *= 0.95
                 if low < 1:
                     raise RuntimeError("no rate is sustained")
             found.append(low)
