@@ -76,11 +76,7 @@ struct EventsCommand: AsyncParsableCommand {
     }
 
     private func read() throws -> [Event] {
-      let wanted = try profiles.map { path in
-        Set(
-          try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isNewline).map(
-            String.init))
-      }
+      let wanted = try profiles.map { Set(try lines(of: $0)) }
       let workspace = try Workspace(path: workspace)
       let file = try workspace.interactions()
       var byProfile: [String: [Interaction]] = [:]

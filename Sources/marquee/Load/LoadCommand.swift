@@ -43,8 +43,7 @@ struct LoadCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let names = try String(contentsOfFile: profiles, encoding: .utf8).split(whereSeparator: \.isNewline).map(
-      String.init)
+    let names = try lines(of: profiles)
     guard !names.isEmpty else { throw Fault(.invalidArgument, "\(profiles) names no profile") }
     let target: any LoadTarget = call.follow ? try FollowingTarget(call) : try DirectTarget(call, connections)
     await (target as? DirectTarget)?.connect()

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Foundation
 
 /// `--json`, as every command that prints has it.
@@ -63,4 +64,10 @@ func readable(count: some BinaryInteger) -> String {
     text.append(digit)
   }
   return text
+}
+
+/// The lines of a text file that a person made, without empty ones.
+func lines(of path: String) throws -> [String] {
+  let bytes = try SystemDisk().read(path, limit: 256 << 20)
+  return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
 }
