@@ -44,7 +44,7 @@ struct Marquee: AsyncParsableCommand {
       }
     } catch {
       guard let code = ExitStatus(of: error) else { exit(withError: error) }
-      FileHandle.standardError.write(Data("marquee: \(code.text)\n".utf8))
+      try? FileHandle.standardError.write(contentsOf: Data("marquee: \(code.text)\n".utf8))
       Foundation.exit(code.number)
     }
   }

@@ -28,10 +28,10 @@ final class Progress: Sendable {
     let percent = fraction.map { String(format: " %3.0f %%", min(max($0, 0), 1) * 100) } ?? ""
     let line = String(format: "%6.1f s  ", now - start) + stage + percent
     let text = isTerminal ? (isNew ? "\n\r" : "\r") + line : line + "\n"
-    FileHandle.standardError.write(Data(text.utf8))
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 
   func end() {
-    if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) }
+    if isTerminal { try? FileHandle.standardError.write(contentsOf: Data("\n".utf8)) }
   }
 }

@@ -40,7 +40,8 @@ enum StopSignal {
   }
 }
 
-/// One line on standard output, with the time: what a service says of itself.
+/// One line on standard output, with the time: what a service says of itself. A line that can't be written, because
+/// the disk is full or nobody reads any more, is lost: that is no reason to stop serving.
 func log(_ text: String) {
-  FileHandle.standardOutput.write(Data("\(Date().ISO8601Format()) \(text)\n".utf8))
+  try? FileHandle.standardOutput.write(contentsOf: Data("\(Date().ISO8601Format()) \(text)\n".utf8))
 }
