@@ -30,6 +30,11 @@ package struct WireLimits: Sendable, Equatable {
   package var handshakeMilliseconds: UInt64 = 10_000
   /// From the first to the last frame of one header block.
   package var headersMilliseconds: UInt64 = 10_000
+  /// Silence after which a server asks a peer by a PING whether it is still there.
+  package var keepaliveMilliseconds: UInt64 = 10_000
+  /// How long the peer may take to say anything after that: then the connection is closed and its calls are cancelled.
+  /// Without this a peer whose machine is gone, or whose process is stopped, holds its calls for ever.
+  package var keepaliveAnswerMilliseconds: UInt64 = 10_000
   /// How long a client waits for a connection to be made and to become usable.
   package var connectMilliseconds: UInt64 = 5_000
   /// How long a draining server waits for a peer to have seen the first GOAWAY.

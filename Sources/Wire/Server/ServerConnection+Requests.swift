@@ -64,6 +64,8 @@ extension ServerConnection {
         messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: encoding))
   }
 
+  private var isFull: Bool { sendingCount > shared.limits.connectionBufferedBytesMax }
+
   private func start(_ stream: ServerStream, endsStream: Bool) {
     if case .streaming(let body) = stream.method.handler {
       let id = stream.id

@@ -33,12 +33,13 @@ final class ServerConnection: TransportOwner {
   private var handshakeDeadline: Instant
   private var headersDeadline = Instant.distantFuture
   private var drain = Drain.no
+  private var silence: PeerSilence
   private var isClosed = false
   /// Reused for the messages that one piece of a body completes.
   private var scratch: [[UInt8]] = []
   /// Message bytes held for this connection: received, and queued for sending.
   private var heldCount = 0
-  private var sendingCount = 0
+  private(set) var sendingCount = 0
   private let closed: @Sendable () -> Void
 
   init(
@@ -50,6 +51,7 @@ final class ServerConnection: TransportOwner {
     self.closed = closed
     link = ServerLink(eventLoop: eventLoop)
     peer = Peer(roles: shared.plaintextRoles, address: address)
+    silence = PeerSilence(shared.limits)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
     handshakeDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
     link.connection = self
@@ -94,6 +96,7 @@ final class ServerConnection: TransportOwner {
   func transportIsGone() { closed() }
 
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
+    silence.heard()
     switch event {
     case .headersBegan:
       headersDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.headersMilliseconds)
@@ -120,8 +123,10 @@ final class ServerConnection: TransportOwner {
     case .closed(let id, let code):
       headersDeadline = .distantFuture
       streamClosed(id, code: code)
-    case .settings: handshakeDeadline = .distantFuture
-    case .pingAcknowledged: refuseNewStreams()
+    case .settings:
+      handshakeDeadline = .distantFuture
+      alarm.set(silence.begin(shared.time.instant))
+    case .pingAcknowledged: if !silence.answered() { refuseNewStreams() }
     case .goAway, .notSent: break
     }
   }
@@ -287,8 +292,6 @@ final class ServerConnection: TransportOwner {
 
   // MARK: Counting
 
-  var isFull: Bool { sendingCount > shared.limits.connectionBufferedBytesMax }
-
   private func countHeld(_ stream: ServerStream, _ change: Int) {
     let change = max(change, -stream.heldCount)
     guard change != 0 else { return }
@@ -323,7 +326,7 @@ final class ServerConnection: TransportOwner {
     case .refusing(let grace) where grace <= now: endDrain()
     default: break
     }
-    var next = min(handshakeDeadline, headersDeadline)
+    var next = min(handshakeDeadline, headersDeadline, lookAtSilence(now))
     switch drain {
     case .noticed(let until, _): next = min(next, until)
     case .refusing(let grace): next = min(next, grace)
@@ -335,6 +338,15 @@ final class ServerConnection: TransportOwner {
     }
     transport?.flushSoon()
     return next
+  }
+
+  /// Answers when to look again. Not while draining: that ends by itself.
+  private func lookAtSilence(_ now: Instant) -> Instant {
+    guard !isDraining, !isClosed else { return .distantFuture }
+    let (next, asks) = silence.look(now)
+    if asks { session.ping(1) }
+    if next == nil { transport?.close(Fault(.unavailable, "the peer does not answer")) }
+    return next ?? .distantFuture
   }
 
   /// A client whose own clock is a little behind makes CANCELLED of a bare reset, so the status goes first, unless it

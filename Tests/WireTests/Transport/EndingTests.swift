@@ -142,6 +142,26 @@ import Testing
     silent.close()
   }
 
+  @Test("a server closes a peer that answers no PING, and cancels its calls; one that answers keeps them")
+  func deadClient() async throws {
+    var limits = WireLimits()
+    limits.keepaliveMilliseconds = 20
+    limits.keepaliveAnswerMilliseconds = 500
+    let echo = try await EchoServer(limits: limits)
+    let client = try echo.client()
+    let held = Task { try await client.unary(EchoServer.hold, []).message }
+    #expect(await eventually { echo.seen.heldCount == 1 })
+    // Reads nothing, and so answers nothing: as a process that is stopped.
+    let raw = try RawPeer(port: echo.port)
+    raw.request(EchoServer.hang, body: framed([]), stream: 1)
+    #expect(await eventually { echo.seen.has("hang cancelled") })
+    echo.seen.letGo()
+    #expect(try await held.value == [1])
+    raw.close()
+    await client.close()
+    await echo.server.drain()
+  }
+
   @Test("a peer that accepts and never speaks HTTP/2 times out")
   func mutePeer() async throws {
     let silent = try SilentServer(sendsSettings: false)
