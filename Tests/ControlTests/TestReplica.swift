@@ -14,6 +14,7 @@ final class TestReplica: FollowerLink {
     /// What was answered with a refusal.
     var refused: Set<Digest> = []
     var id: FollowerID?
+    var wasEnded = false
   }
 
   let region: String
@@ -31,6 +32,10 @@ final class TestReplica: FollowerLink {
       $0.received.append(directive)
     }
   }
+
+  /// Whether the control node has ended this replica's stream.
+  var wasEnded: Bool { state.withLock { $0.wasEnded } }
+  func finish() { state.withLock { $0.wasEnded = true } }
 
   var status: ReplicaStatus { state.withLock { $0.status } }
   var waiting: Int { state.withLock { $0.inbox.count } }

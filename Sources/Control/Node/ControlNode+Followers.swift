@@ -81,7 +81,9 @@ extension ControlNode {
     if !changes.isEmpty { try commit(changes, by: hello.replica, what: "told of refused versions") }
 
     let older = followers.filter { $0.value.name == name }.map(\.key)
-    for stale in older { followers[stale] = nil }
+    // Told so: when it is not a stream that died but another process of the same name, it must not go on serving
+    // what nobody updates.
+    for stale in older { followers.removeValue(forKey: stale)?.link.finish() }
     departed[name] = nil
     followers[id]?.name = name
     followers[id]?.address = hello.address

@@ -5,6 +5,8 @@ package protocol FollowerLink: Sendable {
   /// Takes the directive and returns at once: a slow replica must not hold up the others. Few wait at a time: the
   /// control node has at most one `stage`, one `announce` a version and one `routing` on the way to a replica.
   func send(_ directive: Directive)
+  /// Ends the stream: a newer one of the same replica has taken its place, and this one will be told nothing more.
+  func finish()
 }
 
 /// A link as an asynchronous sequence, for a stream's handler to write out.

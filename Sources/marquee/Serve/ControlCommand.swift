@@ -70,6 +70,8 @@ struct ControlService: OperationsHandler {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
           for await directive in channel.directives { try await writer.send(directive) }
+          throw Fault(
+            .aborted, "a newer stream has taken the place of this one: do two replicas have this name?")
         }
         group.addTask {
           for try await report in reports { try await node.receive(report, from: id) }
