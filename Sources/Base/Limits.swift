@@ -25,6 +25,8 @@ package enum Limits {
   /// Snapshots that a replica keeps beside the live one, for rollback.
   package static let generationCountMax = 3
   package static let refusedVersionCountMax = 64
+  /// A publish that sends nothing for this long is ended: one goes on at a time, and others wait for it.
+  package static let publishSilenceSeconds: UInt64 = 30
   package static let regionCountMax = 64
   package static let replicaCountMax = 1024
 }

@@ -3,6 +3,7 @@ import Base
 import Control
 import Foundation
 import Snapshots
+import Synchronization
 import Wire
 
 /// `marquee control`: the control node.
@@ -92,13 +93,36 @@ struct ControlService: OperationsHandler {
   func publish(
     _ order: PublishOrder, chunks: PublishedChunks, _ call: ServerCall
   ) async throws -> Wire.PublishReceipt {
-    let receipt = try await node.publish(order, chunks: Flattened(batches: chunks), by: who(call))
+    let receipt = try await receive(order, chunks, by: who(call))
     log(
       "snapshot \(receipt.sequence) published by \(who(call)), \(receipt.bytesReceived) of \(receipt.bytesTotal) bytes travelled"
     )
     return Wire.PublishReceipt(
       sequence: receipt.sequence, digest: receipt.digest, bytesReceived: receipt.bytesReceived,
       bytesTotal: receipt.bytesTotal)
+  }
+
+  /// Publishes, for as long as chunks come: an operator that has gone to sleep must not keep others from publishing.
+  private func receive(
+    _ order: PublishOrder, _ chunks: PublishedChunks, by who: String
+  ) async throws -> Control.PublishReceipt {
+    let patience = Patience()
+    return try await withThrowingTaskGroup(of: Control.PublishReceipt?.self) { group in
+      defer { group.cancelAll() }
+      group.addTask {
+        try await node.publish(order, chunks: Flattened(batches: chunks, patience: patience), by: who)
+      }
+      group.addTask {
+        while !patience.isOver { try await Task.sleep(for: .seconds(1)) }
+        throw Fault(
+          .deadlineExceeded,
+          "no chunk came for \(Limits.publishSilenceSeconds) s; what was received stays for the next attempt")
+      }
+      guard let receipt = try await group.next() ?? nil else {
+        throw Fault(.internalError, "a publish ended without an outcome")
+      }
+      return receipt
+    }
   }
 
   func missingChunks(_ manifest: SignedBytes, _ call: ServerCall) async throws -> [Digest] {
@@ -130,16 +154,35 @@ struct ControlService: OperationsHandler {
   private func who(_ call: ServerCall) -> String { call.peer.uri ?? call.peer.address }
 }
 
+/// Since when the next chunk is waited for; the mutex guards that.
+private final class Patience: Sendable {
+  private let since = Mutex<Instant?>(nil)
+
+  func wait() { since.withLock { $0 = SystemTime().instant } }
+  func end() { since.withLock { $0 = nil } }
+
+  var isOver: Bool {
+    since.withLock {
+      guard let since = $0 else { return false }
+      return since.advanced(byMilliseconds: Limits.publishSilenceSeconds * 1000) <= SystemTime().instant
+    }
+  }
+}
+
 /// Chunks one by one, from batches.
 private struct Flattened: AsyncSequence, Sendable {
   let batches: PublishedChunks
+  let patience: Patience
 
   struct AsyncIterator: AsyncIteratorProtocol {
     var batches: PublishedChunks.AsyncIterator
+    let patience: Patience
     var waiting: ArraySlice<[UInt8]> = []
 
     mutating func next() async throws -> [UInt8]? {
       while waiting.isEmpty {
+        patience.wait()
+        defer { patience.end() }
         guard let batch = try await batches.next() else { return nil }
         waiting = batch[...]
       }
@@ -147,7 +190,9 @@ private struct Flattened: AsyncSequence, Sendable {
     }
   }
 
-  func makeAsyncIterator() -> AsyncIterator { AsyncIterator(batches: batches.makeAsyncIterator()) }
+  func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(batches: batches.makeAsyncIterator(), patience: patience)
+  }
 }
 
 /// A chunk for a peer. What is damaged here is missing, and said in the log: the peer asks another.
