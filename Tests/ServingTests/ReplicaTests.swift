@@ -226,6 +226,15 @@ import Testing
     let again = try fleet.replica()
     await again.replica.start()
     #expect(await again.fault(.test())?.metadata[RoutingMetadata.region] == "us")
+    // Events as well: Rank is answered elsewhere, and would not see them.
+    let event = Event(id: "e1", profileID: "p", titleID: "a5", kind: .play, at: fleet.time.now)
+    do {
+      _ = try await again.replica.record([event])
+      Issue.record("a drained replica took events")
+    } catch {
+      #expect(error.code == .unavailable)
+      #expect(error.metadata[RoutingMetadata.region] == "us")
+    }
     table.epoch = 1
     #expect(
       await again.replica.handle(Directive(nonce: 8, body: .routing(table))).refusal?.code == .olderSequence)

@@ -189,9 +189,11 @@ package actor Replica {
   }
 
   /// Returns when the events are on the disk and the next Rank sees them. Throws `invalidArgument` that names the event,
-  /// `resourceExhausted` or `unavailable` from the log.
+  /// `resourceExhausted` or `unavailable` from the log, and `unavailable` with ``RoutingMetadata`` while the region is
+  /// failed over: Rank is answered elsewhere then, where nobody would see these events.
   package nonisolated func record(_ events: [Event]) async throws(Fault) -> RecordReceipt {
-    try await self.events.record(events)
+    if let drained = routing.drained { throw drained }
+    return try await self.events.record(events)
   }
 
   /// Requests that wait for a ranking thread.
