@@ -77,7 +77,7 @@ struct ControlOptions: ParsableArguments {
     try await connected(to: control, tls: try identity.tls(role: .ops)) { connection in
       try await body(
         OperationsStub(connection),
-        SystemTime().instant.advanced(byMilliseconds: UInt64(max(1, timeout)) * 1000))
+        SystemTime().instant.advanced(byMilliseconds: UInt64(min(max(1, timeout), 1_000_000_000)) * 1000))
     }
   }
 }
@@ -88,7 +88,9 @@ func connected<Answer>(
 ) async throws -> Answer {
   let loops = WireLoops()
   let connection = try ClientConnection(
-    host: address.host, port: address.port, tls: tls, time: SystemTime(), loops: loops)
+    host: address.host, port: address.port, tls: tls, time: SystemTime(), loops: loops,
+    // For what has no deadline, such as a publish: a server that is gone is noticed.
+    keepalive: Keepalive(intervalMilliseconds: 10_000, timeoutMilliseconds: 10_000))
   do {
     let answer = try await body(connection)
     await connection.close()

@@ -39,6 +39,10 @@ struct LoadCommand: AsyncParsableCommand {
     guard rate ?? 1 > 0, concurrency ?? 1 > 0 else {
       throw ValidationError("--rate and --concurrency are above 0")
     }
+    guard seconds > 0, seconds <= 1e9, rate ?? 1 <= 1e9 else {
+      throw ValidationError("--seconds is above 0; neither it nor --rate is beyond 1e9")
+    }
+    guard inFlightMax > 0 else { throw ValidationError("--in-flight-max is at least 1") }
     guard connections > 0 else { throw ValidationError("--connections is at least 1") }
   }
 

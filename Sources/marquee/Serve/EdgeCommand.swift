@@ -27,6 +27,10 @@ struct EdgeCommand: AsyncParsableCommand {
   @Option(help: "Ranking threads; the machine's cores when not said.") var threads: Int?
   @OptionGroup var options: ListenOptions
 
+  func validate() throws {
+    guard (1...1024).contains(threads ?? 1) else { throw ValidationError("--threads is 1 to 1024") }
+  }
+
   func run() async throws {
     let start = ProcessStart.instant
     let fleet = try FleetConfiguration(path: fleet, disk: SystemDisk())
