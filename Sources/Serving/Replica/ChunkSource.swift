@@ -2,8 +2,9 @@ package import Base
 
 /// Where a replica gets chunks from: its region's peers, and the control node.
 package protocol ChunkSource: Sendable {
-  /// Asks for chunks, 64 at most at a time. The stream ends when all have come, or when no more will from there: with a
-  /// connection that broke they simply don't come. What comes is verified by the caller.
+  /// Asks for chunks, at most `Replica.windowCountMax` of together `Replica.windowByteCountMax` bytes at a time. The
+  /// stream ends when all have come, or when no more will from there: with a connection that broke they simply don't
+  /// come. What comes is verified by the caller.
   func fetch(_ digests: [Digest], from origin: ChunkOrigin) -> AsyncStream<FetchedChunk>
 }
 

@@ -4,8 +4,13 @@ internal import Snapshots
 // What directives do. Several may be under way at once: a staging takes its time, and a rollback must not wait for it.
 
 extension Replica {
-  /// Chunks asked for at once.
-  static let windowCount = 64
+  /// Bytes of chunks asked for at once. What a kill takes is what was on its way, so this is all that is ever fetched
+  /// twice; a stream's window is as small, so asking for more would bring nothing sooner.
+  static let windowByteCountMax = Limits.chunkByteCountMax
+  /// Chunks asked for at once: a manifest may have tiny ones, and a request names 1,024 at most.
+  static let windowCountMax = 64
+  /// Bytes that come in between two reports of how far a staging is.
+  private static let reportByteCount: UInt64 = 4 << 20
   /// Bad or missing chunks from the control node until the version is given up.
   static let badChunkCountMax = 3
   static let pauseMillisecondsMax = 5000
@@ -83,13 +88,12 @@ extension Replica {
     var badChunkCount = 0
     var pauseMilliseconds = 100
     while true {
-      let missing = staging.missing.map(\.digest)
+      let missing = staging.missing
       stagingCounts = staging.counts
       changed()
       if missing.isEmpty { return true }
       var hasProgress = false
-      for start in stride(from: 0, to: missing.count, by: Self.windowCount) {
-        var window = Array(missing[start..<min(start + Self.windowCount, missing.count)])
+      for var window in Self.windows(of: missing) {
         for origin in peers.map(ChunkOrigin.peer) + [.control] where !window.isEmpty {
           guard ticket == stagingTicket, !Task.isCancelled else { return false }
           let answer = try await take(window, from: origin, into: staging)
@@ -106,7 +110,9 @@ extension Replica {
             }
           }
         }
-        stagingCounts = staging.counts
+        let counts = staging.counts
+        guard counts.bytesFetched - stagingCounts.bytesFetched >= Self.reportByteCount else { continue }
+        stagingCounts = counts
         changed()
       }
       // The control node may be gone for a while: no reason to refuse, and none to hurry.
@@ -118,6 +124,23 @@ extension Replica {
       }
       guard ticket == stagingTicket, !Task.isCancelled else { return false }
     }
+  }
+
+  /// In their order; each has at least one chunk, and no more than ``windowCountMax`` of together at most
+  /// ``windowByteCountMax`` bytes, which is what one chunk may have.
+  static func windows(of chunks: [Manifest.Chunk]) -> [[Digest]] {
+    var windows: [[Digest]] = []
+    var room = 0
+    for chunk in chunks {
+      let byteCount = Int(chunk.byteCount)
+      if byteCount > room || windows.last?.count ?? windowCountMax >= windowCountMax {
+        windows.append([])
+        room = windowByteCountMax
+      }
+      windows[windows.endIndex - 1].append(chunk.digest)
+      room -= byteCount
+    }
+    return windows
   }
 
   private func take(
