@@ -115,7 +115,7 @@ final class ServerConnection: TransportOwner {
     case .endOfBody(let id):
       if let stream = streams[id] { finishRequest(stream) }
     case .endSentEarly(let id):
-      session.reset(stream: id, code: streams[id]?.earlyEndCode ?? HTTP2Code.noError)
+      session.reset(stream: id, code: HTTP2Code.noError)
     case .bodyRead(let id, let count):
       guard let stream = streams[id] else { return }
       countSending(stream, -count)
@@ -350,10 +350,10 @@ final class ServerConnection: TransportOwner {
   }
 
   /// A client whose own clock is a little behind makes CANCELLED of a bare reset, so the status goes first, unless it
-  /// would have to wait behind messages that nobody reads.
+  /// would have to wait behind messages that nobody reads. What follows the status is NO_ERROR: CANCEL behind it would
+  /// take its place.
   private func expire(_ stream: ServerStream) {
     let fault = Fault(.deadlineExceeded, "the call's deadline has passed")
-    stream.earlyEndCode = HTTP2Code.cancel
     guard let body = stream.body, body.pendingCount > 0 else { return fail(stream, fault) }
     session.reset(stream: stream.id, code: HTTP2Code.cancel)
     end(stream, status: fault.code)

@@ -24,8 +24,6 @@ final class ServerStream {
   /// `nil` until the response's headers are queued.
   var body: OutboundBody?
   var hasPeerEnded = false
-  /// With what the stream is reset when our end goes out before the peer's.
-  var earlyEndCode = HTTP2Code.noError
   /// The status is queued: nothing more may be sent.
   var isEnded = false
 
