@@ -103,6 +103,12 @@ class Fleet:
     def signal(self, name, number):
         self.processes[name].send_signal(number)
 
+    def wait_stopped(self, name):
+        """Waits until SIGSTOP has stopped every thread of the process."""
+        self.wait_for(f"{name} to stop", lambda: all(
+            (task / "stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+            for task in pathlib.Path(f"/proc/{self.processes[name].pid}/task").iterdir()), 10)
+
     def kill(self, name):
         """kill -9, and gone."""
         process = self.processes.pop(name, None)

@@ -48,6 +48,14 @@ class Shelf:
         return self.maker.json("snapshot", "build", str(catalogue), "--library", str(library), "--key",
                                str(key or self.maker.key), "--sequence", str(sequence), *extra)
 
+    def series(self, count):
+        """A library of that many snapshots of about 15 MB, each with a space of its own: little is shared."""
+        library = self.directory / "series"
+        for sequence in range(1, count + 1):
+            if not (library / "manifests" / f"{sequence}.manifest").exists():
+                self.build(self.catalogue(titles=30_000), library, sequence, "--seed", str(sequence))
+        return library
+
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
