@@ -80,7 +80,8 @@ final class Follower: Sendable {
 
   /// Each directive in a task of its own: a staging takes its time, an announcement or a routing must not wait for it.
   private func obey(_ call: FollowCall) async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
+    // Discarding: a stream may last for months, and a group that keeps results would keep a task for each directive.
+    try await withThrowingDiscardingTaskGroup { group in
       defer { group.cancelAll() }
       for try await directive in call.directives {
         group.addTask {
