@@ -12,6 +12,22 @@ package struct PublishOrder: Sendable, Equatable {
   }
 }
 
+/// What the control node says when a snapshot is durable and verified.
+package struct PublishReceipt: Sendable, Equatable {
+  package var sequence: UInt64
+  package var digest: Digest
+  /// Bytes of chunks that were sent now, and of the whole snapshot.
+  package var bytesReceived: UInt64
+  package var bytesTotal: UInt64
+
+  package init(sequence: UInt64, digest: Digest, bytesReceived: UInt64, bytesTotal: UInt64) {
+    self.sequence = sequence
+    self.digest = digest
+    self.bytesReceived = bytesReceived
+    self.bytesTotal = bytesTotal
+  }
+}
+
 /// Back to an older snapshot in one region or all. The payload of a signed order; see `RollbackOrder+Bytes.swift`.
 package struct RollbackOrder: Sendable, Equatable {
   /// Empty is every region.

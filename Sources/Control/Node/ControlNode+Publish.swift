@@ -1,15 +1,6 @@
 package import Base
 package import Snapshots
 
-/// What an operator is told when a snapshot is verified, durable and registered.
-package struct PublishReceipt: Sendable, Equatable {
-  package var sequence: UInt64
-  package var digest: Digest
-  /// Bytes of the chunks that travelled.
-  package var bytesReceived: UInt64
-  package var bytesTotal: UInt64
-}
-
 // The bytes are hashed and written outside of the actor, so that followers are answered meanwhile. Nothing of a
 // manifest that was not verified is kept.
 

@@ -7,22 +7,6 @@ package enum PublishPart: Sendable, Equatable {
   case chunks([[UInt8]])
 }
 
-/// What the control node says when a snapshot is durable and verified.
-package struct PublishReceipt: Sendable, Equatable {
-  package var sequence: UInt64
-  package var digest: Digest
-  /// Bytes of chunks that were sent now, and of the whole snapshot.
-  package var bytesReceived: UInt64
-  package var bytesTotal: UInt64
-
-  package init(sequence: UInt64, digest: Digest, bytesReceived: UInt64, bytesTotal: UInt64) {
-    self.sequence = sequence
-    self.digest = digest
-    self.bytesReceived = bytesReceived
-    self.bytesTotal = bytesTotal
-  }
-}
-
 /// Holds a region at a sequence.
 package struct PinOrder: Sendable, Equatable {
   /// Empty is every region.

@@ -92,22 +92,20 @@ struct ControlService: OperationsHandler {
 
   func publish(
     _ order: PublishOrder, chunks: PublishedChunks, _ call: ServerCall
-  ) async throws -> Wire.PublishReceipt {
+  ) async throws -> PublishReceipt {
     let receipt = try await receive(order, chunks, by: who(call))
     log(
       "snapshot \(receipt.sequence) published by \(who(call)), \(receipt.bytesReceived) of \(receipt.bytesTotal) bytes travelled"
     )
-    return Wire.PublishReceipt(
-      sequence: receipt.sequence, digest: receipt.digest, bytesReceived: receipt.bytesReceived,
-      bytesTotal: receipt.bytesTotal)
+    return receipt
   }
 
   /// Publishes, for as long as chunks come: an operator that has gone to sleep must not keep others from publishing.
   private func receive(
     _ order: PublishOrder, _ chunks: PublishedChunks, by who: String
-  ) async throws -> Control.PublishReceipt {
+  ) async throws -> PublishReceipt {
     let patience = Patience()
-    return try await withThrowingTaskGroup(of: Control.PublishReceipt?.self) { group in
+    return try await withThrowingTaskGroup(of: PublishReceipt?.self) { group in
       defer { group.cancelAll() }
       group.addTask {
         try await node.publish(order, chunks: Flattened(batches: chunks, patience: patience), by: who)
