@@ -14,6 +14,7 @@ import grpc
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "Scripts"))
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +51,16 @@ class Site:
 
 
 @pytest.fixture(scope="session")
+def make_site():
+    """`make_site(edge, control, certs)`, for tests with a fleet of their own."""
+    return Site
+
+
+@pytest.fixture(scope="session")
 def site(tmp_path_factory):
     if "MARQUEE_EDGE" in os.environ:
         yield Site(os.environ["MARQUEE_EDGE"], os.environ["MARQUEE_CONTROL"], os.environ["MARQUEE_CERTS"])
         return
-    sys.path.insert(0, str(ROOT / "Scripts"))
     from fleet import Fleet
 
     fleet = Fleet(tmp_path_factory.mktemp("fleet"), regions=("north",), replicas=1)
