@@ -1,0 +1,89 @@
+internal import Base
+internal import Synchronization
+
+extension ServerConnection {
+  /// Does what a call asked for. Its stream may be gone: then there is nobody to do it for.
+  func perform(_ command: ServerLink.Command) {
+    switch command {
+    case .reply(let id, let message):
+      guard let stream = streams[id], !stream.isEnded else { return }
+      let body = openBody(stream, reportsReads: false)
+      body.append(message)
+      countSending(stream, message.count + OutboundBody.prefixCount)
+      body.finish(trailers: trailers(stream, nil))
+      session.resume(stream: id, body)
+      end(stream, status: nil)
+    case .fail(let id, let fault):
+      if let stream = streams[id], !stream.isEnded { fail(stream, fault) }
+    case .send(let id, let message):
+      guard let stream = streams[id], !stream.isEnded else { return }
+      let body = openBody(stream, reportsReads: true)
+      body.append(message)
+      countSending(stream, message.count + OutboundBody.prefixCount)
+      session.resume(stream: id, body)
+    case .finish(let id):
+      guard let stream = streams[id], !stream.isEnded else { return }
+      let body = openBody(stream, reportsReads: true)
+      body.finish(trailers: trailers(stream, nil))
+      session.resume(stream: id, body)
+      end(stream, status: nil)
+    case .took(let id, let count):
+      guard let stream = streams[id] else { return }
+      stream.queuedCount -= 1
+      countHeld(stream, -(count + OutboundBody.prefixCount))
+      openWindow(stream)
+    }
+  }
+
+  /// The response's headers go out with its first message.
+  func openBody(_ stream: ServerStream, reportsReads: Bool) -> OutboundBody {
+    if let body = stream.body { return body }
+    let body = OutboundBody(hasTrailers: true, reportsReads: reportsReads)
+    stream.body = body
+    var headers: HeaderBlock?
+    if let metadata = stream.call.takeInitialMetadata() {
+      var block = HeaderBlock.everydayResponse
+      metadata.encode(into: &block)
+      headers = block
+    }
+    session.respond(stream: stream.id, headers: headers, body: body)
+    return body
+  }
+
+  func trailers(_ stream: ServerStream, _ fault: Fault?) -> HeaderBlock? {
+    let custom = stream.call.takeTrailers()
+    if fault == nil, custom == nil { return nil }
+    var block = HeaderBlock()
+    if let fault { StatusMapping.append(fault, to: &block) } else { block.append("grpc-status", "0") }
+    custom?.encode(into: &block)
+    return block
+  }
+
+  func fail(_ stream: ServerStream, _ fault: Fault) {
+    if let body = stream.body {
+      body.finish(trailers: trailers(stream, fault))
+      session.resume(stream: stream.id, body)
+    } else {
+      var block = HeaderBlock.everydayResponse
+      stream.call.takeInitialMetadata()?.encode(into: &block)
+      StatusMapping.append(fault, to: &block)
+      stream.call.takeTrailers()?.encode(into: &block)
+      session.respond(stream: stream.id, headers: block, body: nil)
+    }
+    end(stream, status: fault.code)
+    // A handler that still runs, because the fault wasn't its own, works for nobody.
+    stream.cancel(fault)
+  }
+
+  /// The status is decided.
+  func end(_ stream: ServerStream, status: Fault.Code?) {
+    stream.isEnded = true
+    countHeld(stream, -stream.heldCount)
+    shared.counters.open.subtract(1, ordering: .relaxed)
+    if status != nil { shared.counters.failed.add(1, ordering: .relaxed) }
+    if let observer = shared.observer {
+      let nanoseconds = shared.time.instant.nanoseconds(since: stream.started)
+      observer(CallRecord(path: stream.method.path, status: status?.rawValue ?? 0, nanoseconds: nanoseconds))
+    }
+  }
+}

@@ -1,0 +1,61 @@
+internal import Base
+
+extension ServerConnection {
+  func receiveData(_ stream: ServerStream, _ bytes: ArraySlice<UInt8>) {
+    guard !stream.isEnded, !stream.hasPeerEnded else {
+      session.consumeStream(stream.id, bytes.count)
+      return
+    }
+    stream.unconsumedCount += bytes.count
+    countHeld(stream, bytes.count)
+    guard heldCount <= shared.limits.connectionBufferedBytesMax else {
+      return fail(stream, Fault(.resourceExhausted, "too many bytes of unfinished calls on one connection"))
+    }
+    do throws(Fault) {
+      try stream.deframer.push(bytes, into: &scratch)
+    } catch {
+      scratch.removeAll(keepingCapacity: true)
+      return fail(stream, error)
+    }
+    for message in scratch { receiveMessage(stream, message) }
+    scratch.removeAll(keepingCapacity: true)
+    openWindow(stream)
+  }
+
+  func receiveMessage(_ stream: ServerStream, _ message: [UInt8]) {
+    guard !stream.isEnded else { return }
+    if let queue = stream.queue {
+      stream.queuedCount += 1
+      queue.push(message)
+    } else if stream.message == nil {
+      stream.message = message
+    } else {
+      fail(stream, Fault(.unimplemented, "\(stream.method.path) takes one message, and a second came"))
+    }
+  }
+
+  /// The peer may send on once its handler has nothing left to take: so a message longer than the window arrives,
+  /// and no more than a window is queued.
+  func openWindow(_ stream: ServerStream) {
+    guard stream.queuedCount == 0, stream.unconsumedCount > 0 else { return }
+    session.consumeStream(stream.id, stream.unconsumedCount)
+    stream.unconsumedCount = 0
+  }
+
+  func finishRequest(_ stream: ServerStream) {
+    stream.hasPeerEnded = true
+    guard !stream.isEnded else { return }
+    guard stream.deframer.isBetweenMessages else {
+      return fail(stream, Fault(.internalError, "the request ends in the middle of a message"))
+    }
+    switch stream.method.handler {
+    case .streaming: stream.queue?.finish(.success(()), drops: false)
+    case .unary(let body):
+      guard let message = stream.message.take() else {
+        return fail(stream, Fault(.unimplemented, "\(stream.method.path) takes one message, and none came"))
+      }
+      countHeld(stream, -stream.heldCount)
+      body(stream.call, message)
+    }
+  }
+}

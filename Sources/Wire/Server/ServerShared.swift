@@ -1,0 +1,12 @@
+internal import Base
+
+/// What all connections of a server share; immutable but for the counters.
+struct ServerShared: Sendable {
+  let methods: MethodTable
+  let limits: WireLimits
+  let plaintextRoles: Set<Role>
+  let trustDomain: String?
+  let time: any TimeSource
+  let counters: ServerCounters
+  let observer: (@Sendable (CallRecord) -> Void)?
+}
