@@ -68,13 +68,14 @@ private func until(_ condition: () -> Bool) async {
   }
 
   private func submit(
-    _ pool: RankPool, _ id: String, milliseconds: UInt64 = 100_000, _ cancellation: Cancellation = .init()
+    _ pool: RankPool, _ id: String, source: UInt64 = 0, milliseconds: UInt64 = 100_000,
+    _ cancellation: Cancellation = .init()
   ) {
     var request = RankRequest.test()
     request.requestID = id
     pool.submit(
-      request, deadline: time.instant.advanced(byMilliseconds: milliseconds), cancellation: cancellation,
-      completion: answers.completion(id))
+      request, source: source, deadline: time.instant.advanced(byMilliseconds: milliseconds),
+      cancellation: cancellation, completion: answers.completion(id))
   }
 
   /// Keeps the one thread busy with a request that nothing else waits for.
@@ -169,6 +170,38 @@ private func until(_ condition: () -> Bool) async {
     worker.open()
     await until { answers.isAnswered("a") }
     #expect(worker.seen.last == "a popular")
+  }
+
+  @Test func `a busy source leaves a quiet one its turn, and every stage`() async {
+    let pool = pool(waitMillisecondsMax: 1)
+    await occupy(pool)
+    for number in 0..<20 { submit(pool, "busy\(number)", source: 1) }
+    submit(pool, "quiet", source: 2)
+    worker.open()
+    await until { answers.count == 22 }
+    let seen = worker.seen
+    #expect(seen.contains("quiet full") && seen.contains("busy19 popular"))
+    let quiet = seen.firstIndex(of: "quiet full") ?? .max
+    #expect(seen[..<quiet].count { $0.hasSuffix("full") } == 2)
+  }
+
+  @Test
+  func
+    `far beyond capacity, requests are refused at once rather than that short answers take the time of whole ones`()
+    async
+  {
+    let pool = pool(queueCountMax: 10_000, waitMillisecondsMax: 1)
+    await occupy(pool)
+    // A tenth of a millisecond is what a short one is reckoned to take, and 50 ms of them may come at once.
+    for number in 0..<600 { submit(pool, "\(number)") }
+    #expect(counters.now.count(of: .refusedOverload) == 600 - 3 - 500)
+    #expect(answers.code("599") == .resourceExhausted)
+    // A tenth of the time is theirs: 2 ms later there is room for two more.
+    time.advance(milliseconds: 2)
+    for number in 600..<610 { submit(pool, "\(number)") }
+    #expect(counters.now.count(of: .refusedOverload) == 97 + 8)
+    worker.open()
+    await until { answers.count == 611 }
   }
 
   @Test func `shutting down answers what was accepted and refuses the rest`() async {

@@ -7,8 +7,9 @@ internal import Base
 #endif
 
 /// The bounded queue between those who submit and the pool's threads, in two lanes: requests that get every stage,
-/// and those that would wait too long and get popular titles. The second lane goes first, since its work is a
-/// hundredth of the other's and its waiting was the reason to be in it.
+/// in which sources take turns, and those that would wait too long and get popular titles. The second lane goes
+/// first, since its work is a hundredth of the other's and its waiting was the reason to be in it; how much of it
+/// there may be is limited.
 ///
 /// Guard for `@unchecked Sendable`: `mutex` is held whenever a variable is touched.
 final class JobQueue: @unchecked Sendable {
@@ -17,8 +18,9 @@ final class JobQueue: @unchecked Sendable {
   private let countMax: Int
   private let threadCount: Int
   private let waitNanosecondsMax: UInt64
-  private var full: Lane
-  private var popular: Lane
+  private var full = FairLane()
+  private var popular = FairLane()
+  private var budget: ShortAnswerBudget
   private var isClosed = false
   /// A moving mean of what a request with every stage takes; half a millisecond until it is known.
   private var meanNanoseconds: UInt64 = 500_000
@@ -27,8 +29,7 @@ final class JobQueue: @unchecked Sendable {
     self.countMax = countMax
     self.threadCount = threadCount
     self.waitNanosecondsMax = waitNanosecondsMax
-    full = Lane(capacity: countMax)
-    popular = Lane(capacity: countMax)
+    budget = ShortAnswerBudget(threadCount: threadCount)
     mutex = .allocate(capacity: 1)
     arrived = .allocate(capacity: 1)
     precondition(pthread_mutex_init(mutex, nil) == 0 && pthread_cond_init(arrived, nil) == 0)
@@ -44,7 +45,15 @@ final class JobQueue: @unchecked Sendable {
   enum Admission {
     case queued
     case full
+    /// It would wait too long for every stage, and there are too many shortened answers already.
+    case overloaded
     case closed
+  }
+
+  /// What one request took.
+  struct Took {
+    var effort: Effort
+    var nanoseconds: UInt64
   }
 
   /// Never waits. `dropped` are entries that nobody waits for any more, found while looking for room: the caller
@@ -58,8 +67,9 @@ final class JobQueue: @unchecked Sendable {
       dropped = full.removeAll { $0.isMoot(now) } + popular.removeAll { $0.isMoot(now) }
     }
     guard full.count + popular.count < countMax else { return (.full, dropped) }
-    let wait = UInt64(full.count / threadCount) &* meanNanoseconds
+    let wait = UInt64(full.countBefore(source: job.source) / threadCount) &* meanNanoseconds
     if wait > waitNanosecondsMax || now.advanced(byNanoseconds: wait &+ meanNanoseconds) > job.deadline {
+      guard budget.take(now) else { return (.overloaded, dropped) }
       popular.append(job)
     } else {
       full.append(job)
@@ -68,12 +78,11 @@ final class JobQueue: @unchecked Sendable {
     return (.queued, dropped)
   }
 
-  /// Waits for the next request; `nil` once the queue is closed and empty. `tookNanoseconds` is what the last one
-  /// with every stage took.
-  func next(tookNanoseconds: UInt64?) -> (job: RankJob, effort: Effort)? {
+  /// Waits for the next request; `nil` once the queue is closed and empty. `took` is what the last one took.
+  func next(_ took: Took?) -> (job: RankJob, effort: Effort)? {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    if let tookNanoseconds { meanNanoseconds = (meanNanoseconds &* 7 &+ min(tookNanoseconds, 1 << 40)) / 8 }
+    if let took { learn(took) }
     while true {
       if let job = popular.removeFirst() { return (job, .popular) }
       if let job = full.removeFirst() { return (job, .full) }
@@ -82,12 +91,22 @@ final class JobQueue: @unchecked Sendable {
     }
   }
 
-  /// Whether a request that comes off the queue now can still have every stage.
+  private func learn(_ took: Took) {
+    switch took.effort {
+    case .full: meanNanoseconds = (meanNanoseconds &* 7 &+ min(took.nanoseconds, 1 << 40)) / 8
+    case .popular: budget.learn(took.nanoseconds)
+    }
+  }
+
+  /// Whether a request that comes off the queue now can still have every stage. If not, it counts as shortened.
   func hasTime(_ job: RankJob, now: Instant) -> Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    return now.nanoseconds(since: job.submitted) <= waitNanosecondsMax
+    let hasTime =
+      now.nanoseconds(since: job.submitted) <= waitNanosecondsMax
       && now.advanced(byNanoseconds: meanNanoseconds) <= job.deadline
+    if !hasTime { budget.overdraw(now) }
+    return hasTime
   }
 
   func close() {
@@ -107,37 +126,4 @@ final class JobQueue: @unchecked Sendable {
 extension RankJob {
   /// Nobody waits for the answer any more.
   func isMoot(_ now: Instant) -> Bool { cancellation.isCancelled || now >= deadline }
-}
-
-/// A ring of jobs that never grows.
-private struct Lane {
-  private var slots: [RankJob?]
-  private var head = 0
-  private(set) var count = 0
-
-  init(capacity: Int) { slots = Array(repeating: nil, count: capacity) }
-
-  mutating func append(_ job: RankJob) {
-    precondition(count < slots.count, "the queue's bound is the lane's capacity")
-    slots[(head + count) % slots.count] = job
-    count += 1
-  }
-
-  mutating func removeFirst() -> RankJob? {
-    guard count > 0 else { return nil }
-    let job = slots[head]
-    slots[head] = nil
-    head = (head + 1) % slots.count
-    count -= 1
-    return job
-  }
-
-  mutating func removeAll(where isGone: (RankJob) -> Bool) -> [RankJob] {
-    var gone: [RankJob] = []
-    for _ in 0..<count {
-      guard let job = removeFirst() else { break }
-      if isGone(job) { gone.append(job) } else { append(job) }
-    }
-    return gone
-  }
 }

@@ -11,6 +11,8 @@ package final class RankCounters: Sendable {
     case droppedExpired
     case droppedCancelled
     case refusedQueueFull
+    /// Shortened answers would have taken the time of whole ones.
+    case refusedOverload
     /// The region is drained.
     case refusedDrained
   }

@@ -4,16 +4,20 @@ package import Base
 /// request is refused at once, on the caller's.
 package struct RankJob: Sendable {
   package var request: RankRequest
+  /// Who sent it, a connection as a rule: sources take turns.
+  package var source: UInt64
   package var submitted: Instant
   package var deadline: Instant
   package var cancellation: Cancellation
   package var completion: @Sendable (Result<RankReply, Fault>) -> Void
 
   package init(
-    request: RankRequest, submitted: Instant, deadline: Instant, cancellation: Cancellation,
+    request: RankRequest, source: UInt64 = 0, submitted: Instant, deadline: Instant,
+    cancellation: Cancellation,
     completion: @escaping @Sendable (Result<RankReply, Fault>) -> Void
   ) {
     self.request = request
+    self.source = source
     self.submitted = submitted
     self.deadline = deadline
     self.cancellation = cancellation

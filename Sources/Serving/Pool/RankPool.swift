@@ -10,8 +10,9 @@ internal import Synchronization
 /// Owns the ranking threads and the queue before them. Nothing that reads or writes sockets ever ranks, and nothing
 /// that ranks ever waits for a socket.
 ///
-/// A request is answered, takes the rung `queueFull` when it has waited too long or would, or is refused at once when
-/// the queue is full. One that nobody waits for any more is dropped without work.
+/// A request is answered; takes the rung `queueFull` when it has waited too long or would; or is refused at once when
+/// there are so many of those that they would take the time of whole answers, or when the queue is full. One that
+/// nobody waits for any more is dropped without work. Sources take turns, so a busy one makes only itself wait.
 package final class RankPool: Sendable {
   package struct Settings: Sendable {
     /// One a core is the rule.
@@ -61,15 +62,16 @@ package final class RankPool: Sendable {
   package var waitingCount: Int { queue.count }
 
   /// Returns at once. `completion` is called exactly once: on a thread of the pool, or here when the request is
-  /// refused (`resourceExhausted` when the queue is full, `unavailable` after ``shutdown()``).
+  /// refused (`resourceExhausted` when there is too much to do, `unavailable` after ``shutdown()``).
   package func submit(
-    _ request: RankRequest, deadline: Instant, cancellation: Cancellation = Cancellation(),
+    _ request: RankRequest, source: UInt64 = 0, deadline: Instant,
+    cancellation: Cancellation = Cancellation(),
     completion: @escaping @Sendable (Result<RankReply, Fault>) -> Void
   ) {
     let now = time.instant
     let job = RankJob(
-      request: request, submitted: now, deadline: deadline, cancellation: cancellation, completion: completion
-    )
+      request: request, source: source, submitted: now, deadline: deadline, cancellation: cancellation,
+      completion: completion)
     let (admission, dropped) = queue.add(job, now: now)
     for moot in dropped { Self.drop(moot, counters: counters) }
     switch admission {
@@ -77,6 +79,10 @@ package final class RankPool: Sendable {
     case .full:
       counters.add(.refusedQueueFull)
       completion(.failure(Fault(.resourceExhausted, "the ranking queue is full; try another replica")))
+    case .overloaded:
+      counters.add(.refusedOverload)
+      completion(
+        .failure(Fault(.resourceExhausted, "more requests than this replica can answer; try another one")))
     case .closed:
       completion(.failure(Fault(.unavailable, "the replica is stopping; try another one")))
     }
@@ -102,9 +108,9 @@ package final class RankPool: Sendable {
   private static func work(
     queue: JobQueue, time: any TimeSource, counters: RankCounters, worker: any RankWorker
   ) {
-    var tookNanoseconds: UInt64?
-    while let (job, lane) = queue.next(tookNanoseconds: tookNanoseconds) {
-      tookNanoseconds = nil
+    var took: JobQueue.Took?
+    while let (job, lane) = queue.next(took) {
+      took = nil
       let start = time.instant
       if job.isMoot(start) {
         drop(job, counters: counters)
@@ -112,7 +118,7 @@ package final class RankPool: Sendable {
       }
       let effort: Effort = lane == .full && queue.hasTime(job, now: start) ? .full : .popular
       let outcome = worker.answer(job, effort: effort)
-      if effort == .full { tookNanoseconds = time.instant.nanoseconds(since: start) }
+      took = JobQueue.Took(effort: effort, nanoseconds: time.instant.nanoseconds(since: start))
       job.completion(outcome)
     }
   }

@@ -160,10 +160,12 @@ package actor Replica {
   /// Returns at once; `completion` is called exactly once, here when the request is refused, else on a ranking thread.
   ///
   /// Faults: `invalidArgument` names the field; `unavailable` with ``RoutingMetadata`` while the region is failed over,
-  /// without it while there is nothing to serve; `resourceExhausted` when the queue is full; `cancelled` and
-  /// `deadlineExceeded`. An empty request id is made up, an empty surface is `home`.
+  /// without it while there is nothing to serve; `resourceExhausted` when there is too much to do; `cancelled` and
+  /// `deadlineExceeded`. An empty request id is made up, an empty surface is `home`. `source` is who sent it: sources
+  /// take turns.
   package nonisolated func rank(
-    _ request: RankRequest, deadline: Instant = .distantFuture, cancellation: Cancellation = Cancellation(),
+    _ request: RankRequest, source: UInt64 = 0, deadline: Instant = .distantFuture,
+    cancellation: Cancellation = Cancellation(),
     completion: @escaping @Sendable (Result<RankReply, Fault>) -> Void
   ) {
     var request = request
@@ -185,7 +187,8 @@ package actor Replica {
       counters.add(.failed)
       return completion(.failure(Self.nothingToServe))
     }
-    pool.submit(request, deadline: deadline, cancellation: cancellation, completion: completion)
+    pool.submit(
+      request, source: source, deadline: deadline, cancellation: cancellation, completion: completion)
   }
 
   /// Returns when the events are on the disk and the next Rank sees them. Throws `invalidArgument` that names the event,

@@ -70,6 +70,7 @@ struct LoadCommand: AsyncParsableCommand {
       elapsedNanoseconds: time.instant.nanoseconds(since: start), offeredPerSecond: rate ?? 0)
     await target.close()
     try output.show(report) { report.text }
+    if report.calls == 0 { throw ExitCode(1) }
   }
 
   private func prefixes() throws -> [UInt64: String] {
@@ -109,7 +110,9 @@ private struct LoadRun: Sendable {
           let request = request(number)
           number += 1
           guard inFlight.now < inFlightMax else {
-            recorder.fail(Fault(.resourceExhausted, "too many calls in flight"), ended: time.instant)
+            recorder.fail(
+              Fault(.resourceExhausted, "too many calls in flight"), scheduled: scheduled, ended: time.instant
+            )
             continue
           }
           inFlight.add(1)
@@ -190,7 +193,7 @@ private struct LoadRun: Sendable {
     switch result {
     case .success(let outcome):
       recorder.succeed(outcome, scheduled: scheduled, ended: time.instant, wallClock: time.now)
-    case .failure(let error): recorder.fail(error, ended: time.instant)
+    case .failure(let error): recorder.fail(error, scheduled: scheduled, ended: time.instant)
     }
   }
 }

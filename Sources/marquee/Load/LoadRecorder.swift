@@ -20,6 +20,7 @@ struct LoadOutcome: Sendable {
 final class LoadRecorder: Sendable {
   private struct State {
     var all = Histogram<UInt64>(numberOfSignificantValueDigits: .three)
+    var failed = Histogram<UInt64>(numberOfSignificantValueDigits: .two)
     var seconds: [Second] = []
     var failures: [String: Int] = [:]
     var firstFailure = ""
@@ -34,6 +35,7 @@ final class LoadRecorder: Sendable {
   private struct Second {
     var histogram = Histogram<UInt32>(numberOfSignificantValueDigits: .two)
     var failed: UInt64 = 0
+    var shortened: UInt64 = 0
     var sequences: [UInt64: UInt64] = [:]
   }
 
@@ -60,6 +62,7 @@ final class LoadRecorder: Sendable {
       state.seconds[second].sequences[outcome.sequence, default: 0] += 1
       state.regions[outcome.region, default: .init()].add(at: wallClock)
       state.sequences["\(outcome.sequence)", default: 0] += 1
+      if outcome.rungs.contains(where: LoadReport.loadRungs.contains) { state.seconds[second].shortened += 1 }
       for rung in outcome.rungs { state.rungs[rung, default: 0] += 1 }
       for stage in outcome.stages { state.stageTotals[stage.stage, default: 0] += UInt64(stage.microseconds) }
       if isMixed == true || (isMixed == nil && !prefixes.isEmpty) { state.mixedCount += 1 }
@@ -67,12 +70,13 @@ final class LoadRecorder: Sendable {
     }
   }
 
-  func fail(_ error: any Error, ended: Instant) {
+  func fail(_ error: any Error, scheduled: Instant, ended: Instant) {
     let name = (error as? Fault).map { "\($0.code)" } ?? "\(type(of: error))"
     let second = Int(ended.nanoseconds(since: start) / 1_000_000_000)
     state.withLock { state in
       while state.seconds.count <= second { state.seconds.append(Second()) }
       state.seconds[second].failed += 1
+      _ = state.failed.record(max(1, ended.nanoseconds(since: scheduled) / 1000))
       state.failures[name, default: 0] += 1
       if state.firstFailure.isEmpty { state.firstFailure = "\(error)" }
     }
@@ -90,9 +94,11 @@ final class LoadRecorder: Sendable {
         p99Ms: Double(state.all.valueAtPercentile(99)) / 1000,
         p999Ms: Double(state.all.valueAtPercentile(99.9)) / 1000,
         maxMs: calls == 0 ? 0 : Double(state.all.max) / 1000,
+        failedP50Ms: Double(state.failed.valueAtPercentile(50)) / 1000,
+        failedP99Ms: Double(state.failed.valueAtPercentile(99)) / 1000,
         timeline: state.seconds.map {
           .init(
-            calls: UInt64($0.histogram.totalCount), failed: $0.failed,
+            calls: UInt64($0.histogram.totalCount), failed: $0.failed, shortened: $0.shortened,
             p50Ms: Double($0.histogram.valueAtPercentile(50)) / 1000,
             p99Ms: Double($0.histogram.valueAtPercentile(99)) / 1000,
             sequences: Dictionary(uniqueKeysWithValues: $0.sequences.map { ("\($0.key)", $0.value) }))
@@ -107,6 +113,11 @@ final class LoadRecorder: Sendable {
 
 /// What `marquee load` prints.
 struct LoadReport: Encodable {
+  /// The rungs that load makes a replica take.
+  static let loadRungs: Set<String> = [
+    "featuresLate", "retrievalPartial", "popularOnly", "retrievalOrder", "queueFull",
+  ]
+
   struct Region: Encodable {
     var calls: UInt64 = 0
     /// Wall-clock milliseconds of the first and the last answer from there.
@@ -123,6 +134,8 @@ struct LoadReport: Encodable {
   struct Second: Encodable {
     var calls: UInt64
     var failed: UInt64
+    /// Of `calls`, those with a rung of ``LoadReport/loadRungs``.
+    var shortened: UInt64
     var p50Ms: Double
     var p99Ms: Double
     /// Answers by snapshot: a second with two of them saw a cutover.
@@ -141,6 +154,9 @@ struct LoadReport: Encodable {
   var p99Ms: Double
   var p999Ms: Double
   var maxMs: Double
+  /// How long callers waited for a failure.
+  var failedP50Ms: Double
+  var failedP99Ms: Double
   var timeline: [Second]
   var regions: [String: Region]
   var sequences: [String: UInt64]
@@ -159,7 +175,11 @@ struct LoadReport: Encodable {
         format: "latency ms: mean %.2f, p50 %.2f, p99 %.2f, p99.9 %.2f, max %.2f", meanMs, p50Ms, p99Ms,
         p999Ms, maxMs),
     ]
-    if !failures.isEmpty { lines.append("failures: \(failures), first: \(firstFailure)") }
+    if !failures.isEmpty {
+      lines.append(
+        String(format: "failures, after ms: p50 %.2f, p99 %.2f: ", failedP50Ms, failedP99Ms)
+          + "\(failures), first: \(firstFailure)")
+    }
     for (region, served) in regions.sorted(by: { $0.key < $1.key }) {
       lines.append("region \(region): \(readable(count: served.calls)) calls")
     }

@@ -117,8 +117,11 @@ struct EdgeService: Sendable {
     RankingService.methods { request, call, done in
       let cancellation = Cancellation()
       call.onCancel { cancellation.cancel() }
+      // A connection is a source: its address is its own.
+      let source = UInt64(bitPattern: Int64(call.peer.address.hashValue))
       replica.rank(
-        request, deadline: call.deadline ?? .distantFuture, cancellation: cancellation, completion: done)
+        request, source: source, deadline: call.deadline ?? .distantFuture, cancellation: cancellation,
+        completion: done)
     }
       + EventsService.methods { events, _ in try await replica.record(events) }
       + ChunksService.methods { digest, _ in try read(digest, from: replica.library) }

@@ -1,0 +1,49 @@
+internal import Base
+
+/// How much of the pool's time shortened answers may take: a share of it, and a burst.
+///
+/// A shortened answer is better than none while load is a little too high. Far beyond that, making them would take
+/// the time of the answers that are whole: 20 times the capacity at a twentieth of the cost is all of it.
+struct ShortAnswerBudget {
+  /// A tenth of the time: three times the capacity leaves four fifths of it to whole answers, the reading and
+  /// writing of the rest included.
+  static let share: UInt64 = 10
+  /// A twentieth of a second of work from a standing start, so that a burst after calm is answered.
+  private let burstNanoseconds: Int64
+  private let threadCount: UInt64
+  private var credit: Int64
+  private var filled: Instant?
+  /// A moving mean of what one takes; a tenth of a millisecond until it is known.
+  private var meanNanoseconds: UInt64 = 100_000
+
+  init(threadCount: Int) {
+    self.threadCount = UInt64(threadCount)
+    burstNanoseconds = 50_000_000 * Int64(threadCount)
+    credit = burstNanoseconds
+  }
+
+  /// Whether one more fits; then it is counted.
+  mutating func take(_ now: Instant) -> Bool {
+    fill(now)
+    guard credit >= Int64(meanNanoseconds) else { return false }
+    credit -= Int64(meanNanoseconds)
+    return true
+  }
+
+  /// Counts one that can't be refused any more.
+  mutating func overdraw(_ now: Instant) {
+    fill(now)
+    credit = max(credit - Int64(meanNanoseconds), -burstNanoseconds)
+  }
+
+  mutating func learn(_ nanoseconds: UInt64) {
+    meanNanoseconds = (meanNanoseconds &* 7 &+ min(nanoseconds, 50_000_000)) / 8
+  }
+
+  private mutating func fill(_ now: Instant) {
+    let elapsed = filled.map { now.nanoseconds(since: $0) } ?? 0
+    filled = now
+    let added = min(elapsed, 1 << 40) &* threadCount / Self.share
+    credit = min(credit + Int64(added), burstNanoseconds)
+  }
+}
