@@ -51,10 +51,12 @@ let package = Package(
     door("CNGHTTP2", pkgConfig: "libnghttp2", apt: "libnghttp2-dev"),
     door("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
     door("CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev"),
+    door("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
     .target(name: "CMessages", dependencies: ["CProtobufC"]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
     room("Base", ["COpenSSL"]),
-    room("Wire", ["Base", "CNGHTTP2", "COpenSSL", "CMessages", "CProtobufC", nioCore, nioPosix]),
+    room(
+      "Wire", ["Base", "CNGHTTP2", "COpenSSL", "CMessages", "CProtobufC", "CZlib", nioCore, nioPosix]),
     room("Snapshots", ["Base"]),
     room("Catalogue", ["Base"]),
     room("Features", ["Base"]),

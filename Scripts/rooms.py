@@ -14,7 +14,7 @@ NIO = {"NIOCore", "NIOPosix", "NIOConcurrencyHelpers", "NIOEmbedded"}
 
 ARROWS = {
     "Base": {"COpenSSL"},
-    "Wire": {"Base", "CNGHTTP2", "COpenSSL", "CMessages", "CProtobufC"} | NIO,
+    "Wire": {"Base", "CNGHTTP2", "COpenSSL", "CMessages", "CProtobufC", "CZlib"} | NIO,
     "Snapshots": {"Base"},
     "Catalogue": {"Base"},
     "Features": {"Base"},

@@ -27,6 +27,8 @@ package struct CallFailure: Error, Sendable, CustomStringConvertible {
 /// What a unary call got.
 package struct UnaryReply: Sendable {
   package var message: [UInt8]
+  /// Whether it had been sent compressed.
+  package var wasCompressed = false
   package var initialMetadata: Metadata
   package var trailers: Metadata
 }

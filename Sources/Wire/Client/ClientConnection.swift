@@ -46,14 +46,17 @@ package final class ClientConnection: Sendable {
   deinit { link.perform(.close {}) }
 
   /// One message there and one back. Cancelling the task cancels the call.
+  ///
+  /// With `compresses` the request is gzipped, if that makes it smaller: the server must know gzip.
   package func unary(
-    _ path: String, _ request: [UInt8], deadline: Instant? = nil, metadata: Metadata = Metadata()
+    _ path: String, _ request: [UInt8], deadline: Instant? = nil, metadata: Metadata = Metadata(),
+    compresses: Bool = false
   ) async throws(CallFailure) -> UnaryReply {
     let link = link
     let outcome = OnceOutcome()
     let stream = ClientStream(
       path: path, metadata: metadata, deadline: deadline, messageBytesMax: limits.messageBytesMax,
-      shape: .unary(request: request) { outcome.set($0) })
+      compresses: compresses, shape: .unary(request: Self.packed(request, compresses)) { outcome.set($0) })
     let result = await withTaskCancellationHandler {
       link.perform(.start(stream))
       return await outcome.wait()
@@ -66,17 +69,23 @@ package final class ClientConnection: Sendable {
   /// The same without a task: `done` is called once, on the event loop, and must not block.
   package func unary(
     _ path: String, _ request: [UInt8], deadline: Instant? = nil, metadata: Metadata = Metadata(),
-    done: @escaping @Sendable (Result<UnaryReply, CallFailure>) -> Void
+    compresses: Bool = false, done: @escaping @Sendable (Result<UnaryReply, CallFailure>) -> Void
   ) {
     let stream = ClientStream(
       path: path, metadata: metadata, deadline: deadline, messageBytesMax: limits.messageBytesMax,
-      shape: .unary(request: request, done: done))
+      compresses: compresses, shape: .unary(request: Self.packed(request, compresses), done: done))
     link.perform(.start(stream))
   }
 
+  private static func packed(_ request: [UInt8], _ compresses: Bool) -> WireMessage {
+    compresses ? WireMessage(gzipping: request) : WireMessage(request)
+  }
+
   /// Opens a streaming call of any shape; returns once it has a stream.
+  ///
+  /// With `compresses` its messages are gzipped, if that makes them smaller: the server must know gzip.
   package func open(
-    _ path: String, deadline: Instant? = nil, metadata: Metadata = Metadata()
+    _ path: String, deadline: Instant? = nil, metadata: Metadata = Metadata(), compresses: Bool = false
   ) async throws(CallFailure) -> ClientCall {
     let link = link
     let slot = StreamSlot()
@@ -85,7 +94,7 @@ package final class ClientConnection: Sendable {
       gate: SendGate(high: limits.sendQueueBytesMax))
     let stream = ClientStream(
       path: path, metadata: metadata, deadline: deadline, messageBytesMax: limits.messageBytesMax,
-      shape: .streaming(ends))
+      compresses: compresses, shape: .streaming(ends))
     slot.set(stream)
     let call = ClientCall(stream: stream, ends: ends, link: link)
     let opened = await withTaskCancellationHandler {

@@ -54,6 +54,8 @@ final class ClientCore {
       stream.session?.cancel(stream)
       stream.fail(
         Fault(.cancelled, "the caller cancelled the call"), isSafeToRetry: stream.id == 0, drops: true)
+    case .giveUp(let stream, let fault):
+      if !stream.isEnded { stream.session?.giveUp(stream, fault) }
     case .took(let stream, let count): stream.session?.took(stream, count)
     case .close: close()
     }

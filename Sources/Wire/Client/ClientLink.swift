@@ -7,9 +7,11 @@ internal import Synchronization
 final class ClientLink: Sendable {
   enum Command: Sendable {
     case start(ClientStream)
-    case send(ClientStream, [UInt8])
+    case send(ClientStream, WireMessage)
     case finish(ClientStream)
     case cancel(ClientStream)
+    /// Ends the call on our side: its response can't be read.
+    case giveUp(ClientStream, Fault)
     /// The caller took a message of this many bytes.
     case took(ClientStream, Int)
     case close(@Sendable () -> Void)
@@ -46,7 +48,7 @@ final class ClientLink: Sendable {
     case .start(let stream):
       stream.fail(Fault(.unavailable, "this client connection was closed"), isSafeToRetry: true)
     case .close(let done): done()
-    case .send, .finish, .cancel, .took: break
+    case .send, .finish, .cancel, .giveUp, .took: break
     }
   }
 

@@ -10,7 +10,7 @@ final class ClientSession: TransportOwner {
   private let target: ClientTarget
   private weak var core: ClientCore?
   private var streams: [Int32: ClientStream] = [:]
-  private var scratch: [[UInt8]] = []
+  private var scratch: [WireMessage] = []
   private var isReady = false
   private var isLeaving = false
   private var isClosed = false
@@ -66,7 +66,7 @@ final class ClientSession: TransportOwner {
     core?.sessionIsLeaving(self)
   }
 
-  func send(_ stream: ClientStream, _ message: [UInt8]) {
+  func send(_ stream: ClientStream, _ message: WireMessage) {
     guard !stream.isEnded, let body = stream.body, !body.isFinished else { return }
     body.append(message)
     session.resume(stream: stream.id, body)
@@ -203,7 +203,8 @@ final class ClientSession: TransportOwner {
 
   private func beginResponse(_ stream: ClientStream, _ block: HeaderBlock) {
     stream.initialHeaders = block
-    if let encoding = block.text("grpc-encoding"), encoding != "identity" {
+    let encoding = MessageEncoding(block)
+    if encoding != .identity {
       stream.deframer = MessageDeframer(
         messageBytesMax: target.limits.messageBytesMax, side: .client, encoding: encoding)
     }
@@ -228,7 +229,7 @@ final class ClientSession: TransportOwner {
   }
 
   /// Ends the call on our side.
-  private func giveUp(_ stream: ClientStream, _ fault: Fault) {
+  func giveUp(_ stream: ClientStream, _ fault: Fault) {
     stream.fail(fault)
     session.reset(stream: stream.id, code: HTTP2Code.cancel)
   }

@@ -5,7 +5,7 @@ internal import Base
 /// Guard for `@unchecked Sendable`: made by the caller, and from then on touched on the connection's event loop only.
 final class ClientStream: @unchecked Sendable {
   enum Shape {
-    case unary(request: [UInt8], done: @Sendable (Result<UnaryReply, CallFailure>) -> Void)
+    case unary(request: WireMessage, done: @Sendable (Result<UnaryReply, CallFailure>) -> Void)
     case streaming(StreamingEnds)
   }
 
@@ -13,6 +13,9 @@ final class ClientStream: @unchecked Sendable {
   let metadata: Metadata
   let deadline: Instant?
   let shape: Shape
+  /// Whether its headers announce gzip.
+  let compresses: Bool
+  let messageBytesMax: Int
   /// 0 until it is open.
   var id: Int32 = 0
   weak var session: ClientSession?
@@ -20,7 +23,7 @@ final class ClientStream: @unchecked Sendable {
   var deframer: MessageDeframer
   var initialHeaders: HeaderBlock?
   /// A unary call's one message.
-  var message: [UInt8]?
+  var message: WireMessage?
   var queuedCount = 0
   var unconsumedCount = 0
   /// It never left this host.
@@ -30,12 +33,16 @@ final class ClientStream: @unchecked Sendable {
   /// The caller knows how it ended.
   var isEnded = false
 
-  init(path: String, metadata: Metadata, deadline: Instant?, messageBytesMax: Int, shape: Shape) {
+  init(
+    path: String, metadata: Metadata, deadline: Instant?, messageBytesMax: Int, compresses: Bool, shape: Shape
+  ) {
     self.path = path
     self.metadata = metadata
     self.deadline = deadline
     self.shape = shape
-    deframer = MessageDeframer(messageBytesMax: messageBytesMax, side: .client, encoding: nil)
+    self.compresses = compresses
+    self.messageBytesMax = messageBytesMax
+    deframer = MessageDeframer(messageBytesMax: messageBytesMax, side: .client, encoding: .identity)
   }
 
   func headers(host: String, isSecure: Bool, now: Instant) -> HeaderBlock {
@@ -47,6 +54,8 @@ final class ClientStream: @unchecked Sendable {
     block.append("te", "trailers")
     block.append("content-type", "application/grpc")
     block.append("user-agent", "grpc-swift-marquee")
+    if compresses { block.append("grpc-encoding", "gzip") }
+    block.append("grpc-accept-encoding", MessageEncoding.accepted)
     if let deadline {
       block.append("grpc-timeout", CallTimeout.encode(nanoseconds: deadline.nanoseconds(since: now)))
     }
@@ -84,9 +93,17 @@ final class ClientStream: @unchecked Sendable {
       guard let message = message.take() else {
         return done(.failure(CallFailure(Fault(.unimplemented, "\(path) was answered without a message"))))
       }
-      done(
-        .success(
-          UnaryReply(message: message, initialMetadata: initial, trailers: Metadata(decoding: trailers))))
+      let trailers = Metadata(decoding: trailers)
+      do throws(Fault) {
+        let bytes = try message.opened(bytesMax: messageBytesMax)
+        done(
+          .success(
+            UnaryReply(
+              message: bytes, wasCompressed: message.isCompressed, initialMetadata: initial,
+              trailers: trailers)))
+      } catch {
+        done(.failure(CallFailure(error, initialMetadata: initial, trailers: trailers)))
+      }
     case .streaming(let ends):
       ends.finish(nil, initial: initial, trailers: Metadata(decoding: trailers), drops: false)
     }

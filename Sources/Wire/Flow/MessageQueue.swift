@@ -6,7 +6,7 @@ internal import Synchronization
 /// It has no limit of its own: the peer's window is opened only for what was taken.
 final class MessageQueue: Sendable {
   private struct State {
-    var messages: [[UInt8]] = []
+    var messages: [WireMessage] = []
     var head = 0
     var end: Result<Void, Fault>?
     var waiter: CheckedContinuation<Void, Never>?
@@ -18,7 +18,7 @@ final class MessageQueue: Sendable {
 
   init(taken: @escaping @Sendable (Int) -> Void) { self.taken = taken }
 
-  func push(_ message: [UInt8]) {
+  func push(_ message: WireMessage) {
     let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
       guard state.end == nil else { return nil }
       state.messages.append(message)
@@ -41,8 +41,28 @@ final class MessageQueue: Sendable {
     waiter?.resume()
   }
 
-  /// The next message; `nil` at the end. For one task at a time.
-  func next() async throws -> [UInt8]? {
+  /// The next message, inflated if it came compressed; `nil` at the end. For one task at a time.
+  ///
+  /// Inflated here, in the task that takes it: there is one inflated message a call, and no event loop waits for it.
+  func next(bytesMax: Int) async throws -> (bytes: [UInt8], wasCompressed: Bool)? {
+    guard let message = try await nextAsSent() else { return nil }
+    guard message.isCompressed else { return (message.bytes, false) }
+    return (try open(message, bytesMax), true)
+  }
+
+  private func open(_ message: WireMessage, _ bytesMax: Int) throws(Fault) -> [UInt8] {
+    do throws(Fault) { return try message.opened(bytesMax: bytesMax) } catch {
+      // What follows a message that can't be read is not read either, whatever the reader makes of the error.
+      state.withLock { state in
+        state.end = .failure(error)
+        state.messages.removeAll()
+        state.head = 0
+      }
+      throw error
+    }
+  }
+
+  private func nextAsSent() async throws -> WireMessage? {
     while true {
       switch step() {
       case .message(let message): return message
@@ -56,7 +76,7 @@ final class MessageQueue: Sendable {
   }
 
   private enum Step {
-    case message([UInt8])
+    case message(WireMessage)
     case end(Result<Void, Fault>)
     case nothingYet
   }
@@ -67,7 +87,7 @@ final class MessageQueue: Sendable {
     let step = state.withLock { state -> Step in
       guard state.head < state.messages.count else { return state.end.map { .end($0) } ?? .nothingYet }
       let message = state.messages[state.head]
-      state.messages[state.head] = []
+      state.messages[state.head].bytes = []
       state.head += 1
       if state.head == state.messages.count {
         state.messages.removeAll(keepingCapacity: true)
@@ -78,7 +98,7 @@ final class MessageQueue: Sendable {
       }
       return .message(message)
     }
-    if case .message(let message) = step { taken(message.count) }
+    if case .message(let message) = step { taken(message.bytes.count) }
     return step
   }
 

@@ -4,14 +4,14 @@ internal import Base
 struct MessageDeframer {
   private let messageBytesMax: Int
   private let side: Session.Side
-  /// `grpc-encoding`, when the peer named one that isn't `identity`.
-  private let encoding: String?
+  let encoding: MessageEncoding
   private var prefix: UInt64 = 0
   private var prefixCount = 0
   private var message: [UInt8] = []
   private var missingCount = 0
+  private var isCompressed = false
 
-  init(messageBytesMax: Int, side: Session.Side, encoding: String?) {
+  init(messageBytesMax: Int, side: Session.Side, encoding: MessageEncoding) {
     self.messageBytesMax = messageBytesMax
     self.side = side
     self.encoding = encoding
@@ -22,7 +22,7 @@ struct MessageDeframer {
   var isBetweenMessages: Bool { prefixCount == 0 }
 
   /// Appends each message that `bytes` completes.
-  mutating func push(_ bytes: ArraySlice<UInt8>, into messages: inout [[UInt8]]) throws(Fault) {
+  mutating func push(_ bytes: ArraySlice<UInt8>, into messages: inout [WireMessage]) throws(Fault) {
     var rest = bytes
     while !rest.isEmpty {
       if prefixCount < 5 {
@@ -43,7 +43,7 @@ struct MessageDeframer {
       rest = rest.dropFirst(count)
       missingCount -= count
       if missingCount == 0 {
-        messages.append(message)
+        messages.append(WireMessage(bytes: message, isCompressed: isCompressed))
         message = []
         prefix = 0
         prefixCount = 0
@@ -55,12 +55,13 @@ struct MessageDeframer {
     let flag = prefix >> 32
     let length = Int(prefix & 0xffff_ffff)
     switch (flag, encoding) {
-    case (0, _): break
-    case (1, nil):
+    case (0, _): isCompressed = false
+    case (1, .gzip): isCompressed = true
+    case (1, .identity):
       throw Fault(.internalError, "a message is marked as compressed, and grpc-encoding names no compression")
-    case (1, let encoding?):
+    case (1, .unknown(let name)):
       let code: Fault.Code = side == .server ? .unimplemented : .internalError
-      throw Fault(code, "grpc-encoding \(encoding.prefix(32)) isn't known here; send identity")
+      throw Fault(code, "grpc-encoding \(name.prefix(32)) isn't known here; send identity or gzip")
     default: throw Fault(.internalError, "a message's compressed flag is \(flag), not 0 or 1")
     }
     guard length <= messageBytesMax else {

@@ -6,7 +6,7 @@
 
 /// The messages of one stream on their way out, each with its 5-byte gRPC prefix; lives on its event loop.
 final class OutboundBody {
-  private var messages: [[UInt8]] = []
+  private var messages: [WireMessage] = []
   private var head = 0
   /// How much of the message at `head` has left, its prefix counted.
   private var offset = 0
@@ -29,11 +29,13 @@ final class OutboundBody {
     self.reportsReads = reportsReads
   }
 
-  func append(_ message: [UInt8]) {
+  func append(_ message: WireMessage) {
     precondition(!isFinished, "a message after the end")
     messages.append(message)
-    pendingCount += message.count + Self.prefixCount
+    pendingCount += message.bytes.count + Self.prefixCount
   }
+
+  func append(_ message: [UInt8]) { append(WireMessage(message)) }
 
   func finish(trailers: HeaderBlock? = nil) {
     isFinished = true
@@ -52,12 +54,13 @@ final class OutboundBody {
   func read(into target: UnsafeMutableRawBufferPointer) -> Int {
     var written = 0
     while written < target.count, head < messages.count {
-      let size = messages[head].count
+      let size = messages[head].bytes.count
       if offset < Self.prefixCount {
         let prefix =
           (
-            0, UInt8(truncatingIfNeeded: size >> 24), UInt8(truncatingIfNeeded: size >> 16),
-            UInt8(truncatingIfNeeded: size >> 8), UInt8(truncatingIfNeeded: size)
+            messages[head].isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: size >> 24),
+            UInt8(truncatingIfNeeded: size >> 16), UInt8(truncatingIfNeeded: size >> 8),
+            UInt8(truncatingIfNeeded: size)
           ) as (UInt8, UInt8, UInt8, UInt8, UInt8)
         let count = min(Self.prefixCount - offset, target.count - written)
         withUnsafeBytes(of: prefix) {
@@ -69,7 +72,7 @@ final class OutboundBody {
       if offset >= Self.prefixCount {
         let start = offset - Self.prefixCount
         let count = min(size - start, target.count - written)
-        messages[head].withUnsafeBytes {
+        messages[head].bytes.withUnsafeBytes {
           target[written..<written + count].copyBytes(from: $0[start..<start + count])
         }
         written += count
@@ -82,7 +85,7 @@ final class OutboundBody {
   }
 
   private func advance() {
-    messages[head] = []
+    messages[head].bytes = []
     head += 1
     offset = 0
     if head == messages.count {

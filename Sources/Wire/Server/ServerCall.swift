@@ -15,10 +15,17 @@ package final class ServerCall: Sendable {
     var initialMetadata: Metadata?
     var trailers: Metadata?
     var isAnswered = false
+    var wasCompressed = false
     var cancellation: Fault?
     var onCancel: [@Sendable () -> Void] = []
   }
   private let state = Mutex(State())
+
+  private enum ReplyEncoding: UInt8, AtomicRepresentable {
+    case undecided, identity, gzip
+  }
+  /// Beside the state, so that a reply that nobody wants compressed costs no lock.
+  private let replyEncoding = Atomic(ReplyEncoding.undecided)
 
   init(
     path: String, deadline: Instant?, peer: Peer, headers: HeaderBlock, stream: Int32, link: ServerLink
@@ -33,6 +40,9 @@ package final class ServerCall: Sendable {
 
   /// The caller's custom metadata. Decoded at each look, so that calls that don't look pay nothing.
   package var metadata: Metadata { Metadata(decoding: headers) }
+
+  /// Whether the request of a unary call had been sent compressed. Of a streaming call's messages their iterator knows.
+  package var requestWasCompressed: Bool { state.withLock { $0.wasCompressed } }
 
   /// Whether the caller has gone or its deadline has passed: nobody waits for the answer.
   package var isCancelled: Bool { state.withLock { $0.cancellation != nil } }
@@ -66,10 +76,20 @@ package final class ServerCall: Sendable {
     }
   }
 
+  /// From now on replies go out gzipped, if that makes them smaller. Returns whether they will: not when the caller
+  /// doesn't take gzip, and not when a reply is out already, since the response's headers announce it.
+  @discardableResult
+  package func compressReplies() -> Bool {
+    guard MessageEncoding.isGzipAccepted(headers) else { return false }
+    let (wasUndecided, encoding) = replyEncoding.compareExchange(
+      expected: .undecided, desired: .gzip, ordering: .relaxed)
+    return wasUndecided || encoding == .gzip
+  }
+
   /// Answers a unary call. A call that was cancelled meanwhile takes it silently.
   package func reply(_ message: [UInt8]) {
     answer()
-    link.perform(.reply(stream, message))
+    link.perform(.reply(stream, packed(message, compress: true)))
   }
 
   /// Ends the call with `fault` as its status. A call that was cancelled meanwhile takes it silently.
@@ -88,6 +108,21 @@ package final class ServerCall: Sendable {
   }
 
   // MARK: For the connection
+
+  /// A reply as it travels. The first one decides how those after it may.
+  func packed(_ message: [UInt8], compress: Bool) -> WireMessage {
+    switch replyEncoding.load(ordering: .relaxed) {
+    case .identity: return WireMessage(message)
+    case .gzip: return compress ? WireMessage(gzipping: message) : WireMessage(message)
+    case .undecided:
+      let decided = replyEncoding.compareExchange(
+        expected: .undecided, desired: .identity, ordering: .relaxed)
+      return decided.exchanged ? WireMessage(message) : packed(message, compress: compress)
+    }
+  }
+
+  var announcesGzip: Bool { replyEncoding.load(ordering: .relaxed) == .gzip }
+  func noteCompressedRequest() { state.withLock { $0.wasCompressed = true } }
 
   func takeInitialMetadata() -> Metadata? { state.withLock { $0.initialMetadata.take() } }
   func takeTrailers() -> Metadata? { state.withLock { $0.trailers.take() } }

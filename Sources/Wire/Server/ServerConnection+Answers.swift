@@ -9,7 +9,7 @@ extension ServerConnection {
       guard let stream = streams[id], !stream.isEnded else { return }
       let body = openBody(stream, reportsReads: false)
       body.append(message)
-      countSending(stream, message.count + OutboundBody.prefixCount)
+      countSending(stream, message.bytes.count + OutboundBody.prefixCount)
       body.finish(trailers: trailers(stream, nil))
       session.resume(stream: id, body)
       end(stream, status: nil)
@@ -19,7 +19,7 @@ extension ServerConnection {
       guard let stream = streams[id], !stream.isEnded else { return }
       let body = openBody(stream, reportsReads: true)
       body.append(message)
-      countSending(stream, message.count + OutboundBody.prefixCount)
+      countSending(stream, message.bytes.count + OutboundBody.prefixCount)
       session.resume(stream: id, body)
     case .finish(let id):
       guard let stream = streams[id], !stream.isEnded else { return }
@@ -32,6 +32,8 @@ extension ServerConnection {
       stream.queuedCount -= 1
       countHeld(stream, -(count + OutboundBody.prefixCount))
       openWindow(stream)
+    case .inflated(let id, let message):
+      if let stream = streams[id] { receiveInflated(stream, message) }
     }
   }
 
@@ -40,14 +42,26 @@ extension ServerConnection {
     if let body = stream.body { return body }
     let body = OutboundBody(hasTrailers: true, reportsReads: reportsReads)
     stream.body = body
-    var headers: HeaderBlock?
-    if let metadata = stream.call.takeInitialMetadata() {
-      var block = HeaderBlock.everydayResponse
-      metadata.encode(into: &block)
-      headers = block
-    }
-    session.respond(stream: stream.id, headers: headers, body: body)
+    session.respond(stream: stream.id, headers: responseHeaders(stream), body: body)
     return body
+  }
+
+  /// `nil` stands for the everyday ones.
+  private func responseHeaders(_ stream: ServerStream) -> HeaderBlock? {
+    let metadata = stream.call.takeInitialMetadata()
+    let compresses = stream.call.announcesGzip
+    guard metadata != nil || compresses || stream.deframer.encoding != .identity else { return nil }
+    var block = HeaderBlock.everydayResponse
+    if compresses { block.append("grpc-encoding", "gzip") }
+    announceEncodings(stream, &block)
+    metadata?.encode(into: &block)
+    return block
+  }
+
+  /// Says which encodings are taken, to a caller that uses one: others have no use for it, and pay nothing for it.
+  private func announceEncodings(_ stream: ServerStream, _ block: inout HeaderBlock) {
+    guard stream.deframer.encoding != .identity else { return }
+    block.append("grpc-accept-encoding", MessageEncoding.accepted)
   }
 
   func trailers(_ stream: ServerStream, _ fault: Fault?) -> HeaderBlock? {
@@ -65,6 +79,7 @@ extension ServerConnection {
       session.resume(stream: stream.id, body)
     } else {
       var block = HeaderBlock.everydayResponse
+      announceEncodings(stream, &block)
       stream.call.takeInitialMetadata()?.encode(into: &block)
       StatusMapping.append(fault, to: &block)
       stream.call.takeTrailers()?.encode(into: &block)

@@ -22,7 +22,7 @@ extension ServerConnection {
     openWindow(stream)
   }
 
-  func receiveMessage(_ stream: ServerStream, _ message: [UInt8]) {
+  func receiveMessage(_ stream: ServerStream, _ message: WireMessage) {
     guard !stream.isEnded else { return }
     if let queue = stream.queue {
       stream.queuedCount += 1
@@ -54,8 +54,9 @@ extension ServerConnection {
       guard let message = stream.message.take() else {
         return fail(stream, Fault(.unimplemented, "\(stream.method.path) takes one message, and none came"))
       }
+      guard !message.isCompressed else { return inflate(message, of: stream) }
       countHeld(stream, -stream.heldCount)
-      body(stream.call, message)
+      body(stream.call, message.bytes)
     }
   }
 }

@@ -55,13 +55,12 @@ extension ServerConnection {
       throw Fault(.resourceExhausted, "this connection's replies wait to be read; read them first")
     }
     guard method.holdsDrain || !isDraining else { throw Fault(.unavailable, "the server is shutting down") }
-    let encoding = block.text("grpc-encoding").flatMap { $0 == "identity" ? nil : $0 }
     let call = ServerCall(
       path: method.path, deadline: deadline, peer: peer, headers: block, stream: id, link: link)
     return ServerStream(
       id: id, method: method, call: call, started: started,
       deframer: MessageDeframer(
-        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: encoding))
+        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: MessageEncoding(block)))
   }
 
   private var isFull: Bool { sendingCount > shared.limits.connectionBufferedBytesMax }
@@ -74,8 +73,9 @@ extension ServerConnection {
       let gate = SendGate(high: shared.limits.sendQueueBytesMax)
       stream.queue = queue
       stream.gate = gate
-      let writer = ResponseWriter(stream: id, gate: gate, link: link)
-      stream.task = Self.task(stream.call, RequestStream(queue: queue), writer, body)
+      let writer = ResponseWriter(call: stream.call, stream: id, gate: gate, link: link)
+      let requests = RequestStream(queue: queue, messageBytesMax: shared.limits.messageBytesMax)
+      stream.task = Self.task(stream.call, requests, writer, body)
     }
     if endsStream { transport(didReceive: .endOfBody(stream: stream.id), bytes: []) }
   }

@@ -20,7 +20,7 @@ final class ServerConnection: TransportOwner {
   var silence: PeerSilence
   var isClosed = false
   /// Reused for the messages that one piece of a body completes.
-  var scratch: [[UInt8]] = []
+  var scratch: [WireMessage] = []
   /// Message bytes held for this connection: received, and queued for sending.
   var heldCount = 0
   var sendingCount = 0

@@ -7,12 +7,14 @@ internal import Synchronization
 /// Guard for `@unchecked Sendable`: `connection` is touched on `eventLoop` only.
 final class ServerLink: @unchecked Sendable {
   enum Command: Sendable {
-    case reply(Int32, [UInt8])
+    case reply(Int32, WireMessage)
     case fail(Int32, Fault)
-    case send(Int32, [UInt8])
+    case send(Int32, WireMessage)
     case finish(Int32)
     /// A handler took a message of this many bytes.
     case took(Int32, Int)
+    /// The request of a unary call that had come compressed.
+    case inflated(Int32, [UInt8])
   }
 
   private struct Mailbox {

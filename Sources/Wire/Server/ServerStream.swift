@@ -8,7 +8,7 @@ final class ServerStream {
   let started: Instant
   var deframer: MessageDeframer
   /// A unary call's one message.
-  var message: [UInt8]?
+  var message: WireMessage?
   /// A streaming call's messages, writer and task.
   var queue: MessageQueue?
   var gate: SendGate?
