@@ -74,8 +74,15 @@ let package = Package(
         "Base", "Wire", "Snapshots", "Catalogue", "Features", "Embedding", "Retrieval", "Ranking", "Serving",
         "Control", "MarqueeClient", argumentParser, histogram, yams, nioCore, nioPosix,
       ], swiftSettings: strict),
+    // gRPC's standard interop service, and the server that its clients are pointed at.
+    .target(
+      name: "InteropService", dependencies: ["Base", "Wire"], path: "Tests/InteropService",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "interop-server", dependencies: ["Base", "Wire", "InteropService", argumentParser],
+      path: "Tests/InteropServer", swiftSettings: strict),
     tests("Base"),
-    tests("Wire", ["Base", "CMessages", nioCore, nioPosix, nioEmbedded]),
+    tests("Wire", ["Base", "CMessages", "InteropService", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),
     tests("Catalogue", ["Base"]),
     tests("Features", ["Base"]),
