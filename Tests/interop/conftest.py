@@ -9,6 +9,7 @@ import os
 import pathlib
 import sys
 import uuid
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -114,6 +115,26 @@ def rank_request(messages):
         return messages("ranking_pb2").RankRequest(**values)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def interop_messages(tmp_path_factory):
+    """The modules of the standard interop protos."""
+    import testservice
+
+    types, services, empty = testservice.load_messages(tmp_path_factory.mktemp("interop-stubs"))
+    return SimpleNamespace(types=types, services=services, empty=empty)
+
+
+@pytest.fixture(scope="module", params=["h2c", "mutual TLS"])
+def interop_server(request, tmp_path_factory):
+    """`interop-server` in plain text, and by mutual TLS. It has to end well when it is told to."""
+    import testservice
+
+    certs = None if request.param == "h2c" else testservice.make_certs(tmp_path_factory.mktemp("interop") / "certs")
+    server = testservice.InteropServer(certs)
+    yield server
+    assert server.close() == 0
 
 
 @pytest.fixture
