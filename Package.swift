@@ -81,6 +81,9 @@ let package = Package(
     .executableTarget(
       name: "interop-server", dependencies: ["Base", "Wire", "InteropService", argumentParser],
       path: "Tests/InteropServer", swiftSettings: strict),
+    .executableTarget(
+      name: "rpc-bench-server", dependencies: ["Base", "Wire", "CMessages", "CProtobufC", nioPosix],
+      path: "Tests/RPCBenchServer", swiftSettings: strict),
     tests("Base"),
     tests("Wire", ["Base", "CMessages", "InteropService", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),

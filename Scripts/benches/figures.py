@@ -49,7 +49,7 @@ class Figures:
         if self.as_json:
             print(json.dumps(row), flush=True)
         else:
-            progress(f"{metric}: {row['value']:g} {unit}")
+            progress(f"{case} {subject} {metric}: {row['value']:g} {unit}")
 
     def note(self, text):
         """A line that the reader of the table needs; on standard error with --json."""
@@ -57,13 +57,15 @@ class Figures:
         progress(text)
 
     def close(self):
-        if self.as_json:
+        if self.as_json or not self.rows:
             return
-        width = max([len(row["metric"]) for row in self.rows] + [6])
+        case, subject, metric = (max([len(row[key]) for row in self.rows] + [least])
+                                 for key, least in [("case", 8), ("subject", 10), ("metric", 6)])
         print(f"\n{self.bench} · {self.version} · {machine()}")
         for note in self.notes:
             print(f"  {note}")
-        print(f"\n{'case':<8} {'subject':<10} {'metric':<{width}} {'value':>12} {'unit':<12} {'runs':>4} {'spread':>10}")
+        print(f"\n{'case':<{case}} {'subject':<{subject}} {'metric':<{metric}} {'value':>12} {'unit':<12} {'runs':>4} "
+              f"{'spread':>10}")
         for row in self.rows:
-            print(f"{row['case']:<8} {row['subject']:<10} {row['metric']:<{width}} {row['value']:>12,.2f} "
+            print(f"{row['case']:<{case}} {row['subject']:<{subject}} {row['metric']:<{metric}} {row['value']:>12,.2f} "
                   f"{row['unit']:<12} {row['runs']:>4} {row['spread']:>10,.2f}")
