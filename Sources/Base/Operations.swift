@@ -28,7 +28,8 @@ package struct PublishReceipt: Sendable, Equatable {
   }
 }
 
-/// Back to an older snapshot in one region or all. The payload of a signed order; see `RollbackOrder+Bytes.swift`.
+/// Back to an older snapshot in one region or all, or forward to one that was withdrawn. The payload of a signed order;
+/// see `RollbackOrder+Bytes.swift`.
 package struct RollbackOrder: Sendable, Equatable {
   /// Empty is every region.
   package var region: String
@@ -50,6 +51,9 @@ package struct RollbackOrder: Sendable, Equatable {
     self.issued = issued
     self.expires = expires
   }
+
+  /// Whether it brings a withdrawn snapshot back.
+  package var leadsForward: Bool { toSequence > fromSequence }
 }
 
 /// A failover (`to` names a region) or a failback (`to` is empty).

@@ -26,8 +26,8 @@ struct Marquee: AsyncParsableCommand {
       CommandGroup(
         name: "Operate",
         subcommands: [
-          PublishCommand.self, RollbackCommand.self, PinCommand.self, UnpinCommand.self, StatusCommand.self,
-          RegionCommand.self,
+          PublishCommand.self, RollbackCommand.self, RestoreCommand.self, PinCommand.self, UnpinCommand.self,
+          StatusCommand.self, RegionCommand.self,
         ]),
       CommandGroup(
         name: "Call",

@@ -155,6 +155,73 @@ struct OperationsTests {
     #expect(await node.status().snapshots.first?.isWithdrawn == false)
   }
 
+  @Test("a restore brings a withdrawn snapshot back, with its order, also to a replica that was away")
+  func restores() async throws {
+    let (one, two) = (fleet.snapshot(1), fleet.snapshot(2))
+    let replicas: [TestReplica]
+    let order = fleet.order(from: 1, to: two, issued: TestFleet.start.advanced(bySeconds: 1))
+    do {
+      let node = try node()
+      replicas = try await serving([one, two], node: node)
+      try await node.rollback(fleet.order(from: 2, to: one), by: "me")
+      try await settle(replicas, node)
+      await replicas[0].disconnect(from: node)
+      try await node.rollback(order, by: "me")
+      try await settle(replicas, node)
+      #expect(replicas.map(\.status.serving) == [1, 2])
+      #expect(await node.status().snapshots.map(\.isWithdrawn) == [false, false])
+      // The same order again is the same act.
+      try await node.rollback(order, by: "me")
+      try await node.close()
+    }
+    let node = try node()
+    for replica in replicas {
+      replica.lose()
+      try await replica.connect(to: node)
+    }
+    #expect(await node.status().snapshots.map(\.isWithdrawn) == [false, false])
+    // One that never knew that it was withdrawn needs no order, which may have expired.
+    let newcomer = TestReplica("north", "n2")
+    try await newcomer.connect(to: node)
+    try await settle(replicas + [newcomer], node)
+    #expect((replicas + [newcomer]).map(\.status.serving) == [2, 2, 2])
+    guard case .announce(2, _, let carried)? = newcomer.received.last?.body else {
+      Issue.record("not an announcement of 2")
+      return
+    }
+    #expect(carried == nil)
+    try await node.publish(fleet.snapshot(3))
+    try await settle(replicas + [newcomer], node)
+    #expect((replicas + [newcomer]).map(\.status.serving) == [3, 3, 3])
+  }
+
+  @Test("a restore of what was not withdrawn, or is not on a replica's disk any more, is refused")
+  func wrongRestores() async throws {
+    let node = try node()
+    let (one, two, three) = (fleet.snapshot(1), fleet.snapshot(2), fleet.snapshot(3))
+    let replicas = try await serving([one, two], node: node)
+    try await node.pin(region: "", sequence: 0, by: "me")
+    try await node.publish(three)
+    #expect(
+      await fault { try await node.rollback(fleet.order(from: 2, to: three), by: "me") }?.code
+        == .failedPrecondition)
+    try await node.rollback(fleet.order(from: 3, to: one), by: "me")
+    try await settle(replicas, node)
+    #expect(
+      await fault { try await node.rollback(fleet.order(from: 0, to: two), by: "me") }?.code == .aborted)
+    // No replica has 3: it was never staged.
+    let issued = TestFleet.start.advanced(bySeconds: 1)
+    #expect(
+      await fault { try await node.rollback(fleet.order(from: 1, to: three, issued: issued), by: "me") }?.code
+        == .failedPrecondition)
+    #expect(await region("north", of: node)?.target == 1)
+    // The pin, which the rollback took along, is taken along again.
+    try await node.rollback(fleet.order(from: 1, to: two, issued: issued), by: "me")
+    try await settle(replicas, node)
+    #expect(replicas.map(\.status.serving) == [2, 2])
+    #expect(await region("north", of: node)?.pinned == 2)
+  }
+
   @Test("a rollback while a snapshot is being staged calls the staging off")
   func callsOff() async throws {
     let node = try node()
@@ -183,7 +250,7 @@ struct OperationsTests {
       ),
       (fleet.order(from: 2, to: one, issued: start.advanced(bySeconds: -3600)), .failedPrecondition),
       (fleet.order(from: 2, to: one, issued: start.advanced(bySeconds: 3600)), .failedPrecondition),
-      (fleet.order(from: 1, to: two), .invalidArgument),
+      (fleet.order(from: 2, to: two), .invalidArgument), (fleet.order(from: 1, to: two), .failedPrecondition),
       (fleet.order(region: "nowhere", from: 2, to: one), .notFound),
       (fleet.order(from: 3, to: fleet.snapshot(1, content: "other")), .failedPrecondition),
       (fleet.order(from: 9, to: fleet.snapshot(8)), .notFound),

@@ -10,6 +10,8 @@ final class TestReplica: FollowerLink {
     var received: [Directive] = []
     var status = ReplicaStatus()
     var digests: [UInt64: Digest] = [:]
+    /// Rolled back from: not served again without an order.
+    var withdrawn: Set<UInt64> = []
     var refusing: [Digest: Refusal] = [:]
     /// What was answered with a refusal.
     var refused: Set<Digest> = []
@@ -125,10 +127,18 @@ final class TestReplica: FollowerLink {
           Refusal(.truncated, at: "sequence", "is not here")
         } else if sequence < state.status.serving && rollback == nil {
           Refusal(.olderSequence, at: "sequence", "takes an order")
+        } else if state.withdrawn.contains(sequence), rollback == nil {
+          Refusal(.refusedBefore, at: "sequence", "was rolled back from")
         } else {
           nil
         }
       if let refusal { return .refused(nonce: directive.nonce, refusal: refusal, status: state.status) }
+      if let rollback, let order = try? RollbackOrder(bytes: rollback.payload) {
+        state.withdrawn.remove(order.toSequence)
+        if order.fromSequence > order.toSequence {
+          state.withdrawn.formUnion(order.toSequence + 1...order.fromSequence)
+        }
+      }
       state.status.serving = sequence
       state.status.servingDigest = digest
       state.status.phase = .serving

@@ -14,7 +14,7 @@ package struct FleetState: Sendable, Equatable {
     package var pinned: UInt64 = 0
     /// Why the rollout stopped; empty when it did not.
     package var halted = ""
-    /// The digest of the signed order that made the target, when the target was reached by a step back.
+    /// The digest of the signed order that made the target, when it was reached by a rollback or a restore.
     package var order: Digest?
 
     package init(name: String) { self.name = name }
@@ -79,6 +79,8 @@ package enum FleetChange: Sendable {
   case region(FleetState.Region)
   /// Every sequence above this one that was published to the region is never served there by itself again.
   case withdrawn(region: String, above: UInt64)
+  /// An operator's order brings this withdrawn one back.
+  case restored(region: String, sequence: UInt64)
   case refused(FleetState.ReplicaName, ReplicaStatus.RefusedVersion)
   case routing(RoutingTable)
   case ordered(Digest, SignedBytes, RollbackOrder)
@@ -103,6 +105,9 @@ extension FleetState {
       regions[region.name] = region
     case .withdrawn(let region, let floor):
       for sequence in offers[region]?.keys.filter({ $0 > floor }) ?? [] { offers[region]?[sequence] = true }
+      markWithdrawn()
+    case .restored(let region, let sequence):
+      if offers[region]?[sequence] != nil { offers[region]?[sequence] = false }
       markWithdrawn()
     case .refused(let name, let version):
       guard refusal(of: version.digest, by: name) == nil else { return }

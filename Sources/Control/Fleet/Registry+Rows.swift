@@ -38,6 +38,10 @@ extension FleetChange {
       try database.execute(
         sql: "UPDATE offers SET withdrawn = 1 WHERE region = ? AND sequence > ?",
         arguments: [region, try number(floor)])
+    case .restored(let region, let sequence):
+      try database.execute(
+        sql: "UPDATE offers SET withdrawn = 0 WHERE region = ? AND sequence = ?",
+        arguments: [region, try number(sequence)])
     case .refused(let name, let version):
       try database.execute(
         sql: """

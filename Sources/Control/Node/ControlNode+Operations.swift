@@ -4,7 +4,8 @@ package import Base
 
 extension ControlNode {
   /// Carries out an operator's signed order: the regions go back to its sequence at once, and everything above it that
-  /// was published to them is withdrawn there. A fix must be published after the order.
+  /// was published to them is withdrawn there. A fix must be published after the order. An order that leads forward
+  /// brings a withdrawn sequence back, from the very sequence that is served.
   ///
   /// The same order again is confirmed again and changes nothing.
   @discardableResult
@@ -20,40 +21,98 @@ extension ControlNode {
 
     var changes: [FleetChange] = [.ordered(digest, signed, order)]
     var names: [String] = []
-    for var region in try regions(named: order.region.isEmpty ? [] : [order.region]) {
-      let newest = max(region.target, region.staging)
-      guard newest > order.toSequence else { continue }
-      guard newest <= order.fromSequence else {
-        throw Fault(
-          .aborted,
-          "\(region.name) is at \(newest), the order goes back from \(order.fromSequence): give it again")
-      }
-      guard let isWithdrawn = state.offers[region.name]?[order.toSequence] else {
-        throw Fault(.failedPrecondition, "\(order.toSequence) was never published to \(region.name)")
-      }
-      guard !isWithdrawn else {
-        throw Fault(.failedPrecondition, "\(order.toSequence) was itself withdrawn in \(region.name)")
-      }
-      // Nothing was announced that lies above: only a staging is called off, which needs no order to the replicas.
-      if region.target > order.toSequence {
-        region.target = order.toSequence
-        region.order = digest
-      }
-      region.staging = region.target < order.toSequence ? order.toSequence : 0
-      region.halted = ""
-      if region.pinned > order.toSequence { region.pinned = order.toSequence }
-      changes += [.region(region), .withdrawn(region: region.name, above: order.toSequence)]
+    for region in try regions(named: order.region.isEmpty ? [] : [order.region]) {
+      let step =
+        order.leadsForward
+        ? try restoring(region, order, digest) : try goingBack(region, order, digest)
+      guard !step.isEmpty else { continue }
+      changes += step
       names.append(region.name)
     }
     guard !names.isEmpty else {
       throw Fault(
-        .failedPrecondition, "no region meant is above \(order.toSequence): nothing to go back from")
+        .failedPrecondition,
+        order.leadsForward
+          ? "every region meant serves \(order.toSequence): nothing to restore"
+          : "no region meant is above \(order.toSequence): nothing to go back from")
     }
+    let verb = order.leadsForward ? "restore" : "rollback"
     try commit(
       changes, by: who,
-      what: "rollback \(names.joined(separator: ", ")) from \(order.fromSequence) to \(order.toSequence)")
+      what: "\(verb) \(names.joined(separator: ", ")) from \(order.fromSequence) to \(order.toSequence)")
     for name in names { advance(name) }
     return status()
+  }
+
+  /// A region's changes for a step back; none when it is not above the order's target.
+  private func goingBack(
+    _ old: FleetState.Region, _ order: RollbackOrder, _ digest: Digest
+  ) throws(Fault) -> [FleetChange] {
+    var region = old
+    let newest = max(region.target, region.staging)
+    guard newest > order.toSequence else { return [] }
+    guard newest <= order.fromSequence else {
+      throw Fault(
+        .aborted,
+        "\(region.name) is at \(newest), the order goes back from \(order.fromSequence): give it again")
+    }
+    guard let isWithdrawn = state.offers[region.name]?[order.toSequence] else {
+      throw Fault(.failedPrecondition, "\(order.toSequence) was never published to \(region.name)")
+    }
+    guard !isWithdrawn else {
+      throw Fault(.failedPrecondition, "\(order.toSequence) was itself withdrawn in \(region.name)")
+    }
+    // Nothing was announced that lies above: only a staging is called off, which needs no order to the replicas.
+    if region.target > order.toSequence {
+      region.target = order.toSequence
+      region.order = digest
+    }
+    region.staging = region.target < order.toSequence ? order.toSequence : 0
+    region.halted = ""
+    if region.pinned > order.toSequence { region.pinned = order.toSequence }
+    return [.region(region), .withdrawn(region: region.name, above: order.toSequence)]
+  }
+
+  /// A region's changes to serve a withdrawn sequence again; none when it serves it already.
+  ///
+  /// Replicas hold what was rolled back from as withdrawn, and take it only with the order and only from their disk:
+  /// one that doesn't have it any more can't be brought there.
+  private func restoring(
+    _ old: FleetState.Region, _ order: RollbackOrder, _ digest: Digest
+  ) throws(Fault) -> [FleetChange] {
+    var region = old
+    let sequence = order.toSequence
+    guard region.target != sequence else { return [] }
+    guard region.target == order.fromSequence, region.staging == 0 else {
+      throw Fault(
+        .aborted,
+        "\(region.name) is at \(max(region.target, region.staging)), the order starts from \(order.fromSequence): "
+          + "give it again")
+    }
+    guard let isWithdrawn = state.offers[region.name]?[sequence] else {
+      throw Fault(.failedPrecondition, "\(sequence) was never published to \(region.name)")
+    }
+    guard isWithdrawn else {
+      throw Fault(
+        .failedPrecondition, "\(sequence) is not withdrawn in \(region.name): `pin --sequence` goes there")
+    }
+    for (_, follower) in followers(of: region.name) {
+      let name = follower.name?.replica ?? ""
+      if let known = follower.name, let refusal = state.refusal(of: order.toDigest, by: known) {
+        throw Fault(.failedPrecondition, Rollout.reason(name, sequence, refusal))
+      }
+      guard follower.has(sequence) else {
+        throw Fault(
+          .failedPrecondition,
+          "replica \(name) hasn't got \(sequence) on its disk any more: build it under a new sequence, and publish"
+        )
+      }
+    }
+    region.target = sequence
+    region.order = digest
+    region.halted = ""
+    if region.pinned != 0 { region.pinned = sequence }
+    return [.restored(region: region.name, sequence: sequence), .region(region)]
   }
 
   private func check(_ order: RollbackOrder) throws(Fault) {
@@ -64,9 +123,8 @@ extension ControlNode {
     guard now < order.expires else {
       throw Fault(.failedPrecondition, "the order has expired: give it again")
     }
-    guard order.toSequence < order.fromSequence else {
-      throw Fault(
-        .invalidArgument, "an order goes back, not from \(order.fromSequence) to \(order.toSequence)")
+    guard order.toSequence != order.fromSequence else {
+      throw Fault(.invalidArgument, "an order from \(order.fromSequence) to itself leads nowhere")
     }
     guard let known = state.snapshots[order.toSequence] else {
       throw Fault(.notFound, "\(order.toSequence) is not in the registry; `status` lists what is")
@@ -96,7 +154,9 @@ extension ControlNode {
         throw Fault(.notFound, "\(wanted) was not published to \(region.name)")
       }
       guard !isWithdrawn || wanted == region.target else {
-        throw Fault(.failedPrecondition, "\(wanted) was withdrawn in \(region.name); publish a new snapshot")
+        throw Fault(
+          .failedPrecondition,
+          "\(wanted) was withdrawn in \(region.name): `restore` brings it back, by a signed order")
       }
       region.pinned = wanted
       region.staging = wanted == region.target ? 0 : wanted

@@ -114,7 +114,8 @@ extension ControlNode {
     for region in try regions(named: names) {
       if state.offers[region.name]?[sequence] == true {
         throw Fault(
-          .failedPrecondition, "\(sequence) was withdrawn in \(region.name): publish a new snapshot")
+          .failedPrecondition,
+          "\(sequence) was withdrawn in \(region.name): publish a new snapshot, or `restore` it")
       }
       guard sequence >= max(region.target, region.staging) || state.offers[region.name]?[sequence] != nil
       else {

@@ -136,12 +136,21 @@ package actor ControlNode {
       )
     case .announce(let id, let sequence):
       guard let digest = state.snapshots[sequence]?.digest, let follower = followers[id] else { return false }
-      var order: SignedBytes?
-      if follower.status.serving > sequence, let digest = region.order { order = try registry.order(digest) }
+      let order = try order(for: follower, to: region)
       send(
         .announce(sequence: sequence, digest: digest, rollback: order), pending: .announce(sequence), to: id)
     }
     return false
+  }
+
+  /// The signed order that takes a replica to its region's target, when it needs one: for a step back, and to serve
+  /// again what it holds as withdrawn.
+  private func order(for follower: Follower, to region: FleetState.Region) throws(Fault) -> SignedBytes? {
+    let serving = follower.status.serving
+    guard let digest = region.order, serving != 0, let signed = try registry.order(digest) else { return nil }
+    if serving > region.target { return signed }
+    // It was signed and read when it was taken; a registry that holds another thing now has no order for anybody.
+    return (try? RollbackOrder(bytes: signed.payload))?.leadsForward == true ? signed : nil
   }
 
   private func manifest(of sequence: UInt64) throws(Fault) -> SignedBytes? {

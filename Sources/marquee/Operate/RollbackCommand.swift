@@ -9,7 +9,7 @@ struct RollbackCommand: AsyncParsableCommand {
     commandName: "rollback", abstract: "Go back to an older snapshot, by a signed order.",
     discussion: """
       Replicas still have the older generation mapped and switch at once. The snapshots left behind are withdrawn: \
-      they don't come back by themselves, not when a pin is lifted either. The order is worthless after --expires.
+      they don't come back by themselves, not when a pin is lifted either (`restore` brings one back). The order is worthless after --expires.
       """)
 
   @Option(help: "The sequence to go back to.") var to: UInt64
