@@ -37,10 +37,17 @@ struct LibraryOptions: ParsableArguments {
 }
 
 extension SnapshotLibrary {
-  /// The snapshot of a sequence, or the newest.
-  func version(_ sequence: UInt64?) throws(Fault) -> VerifiedManifest {
+  /// The snapshot of a sequence, or the newest. Throws the refusal of one that is there and damaged: also of the newest,
+  /// since the one before it is not what was meant.
+  func version(_ sequence: UInt64?) throws -> VerifiedManifest {
+    let newest = snapshots.last
+    let broken = damaged.first { file in
+      guard let number = file.manifestSequence else { return false }
+      return sequence.map { $0 == number } ?? (number > newest?.sequence ?? 0)
+    }
+    if let broken { throw broken.refusal }
     guard let sequence else {
-      guard let newest = snapshots.last else { throw Fault(.notFound, "the library is empty") }
+      guard let newest else { throw Fault(.notFound, "the library is empty") }
       return newest
     }
     guard let version = snapshot(sequence) else {
@@ -49,5 +56,13 @@ extension SnapshotLibrary {
         .notFound, "no snapshot \(sequence) in the library, only \(known.isEmpty ? "nothing" : known)")
     }
     return version
+  }
+}
+
+extension SnapshotLibrary.DamagedFile {
+  /// The sequence in a manifest's file name; `nil` for another file.
+  fileprivate var manifestSequence: UInt64? {
+    guard let name = path.split(separator: "/").last, name.hasSuffix(".manifest") else { return nil }
+    return UInt64(name.dropLast(".manifest".count))
   }
 }

@@ -58,11 +58,6 @@ struct SnapshotCommand: AsyncParsableCommand {
 
     func run() async throws {
       let library = try library.open()
-      if let sequence,
-        let damaged = library.damaged.first(where: { $0.path.hasSuffix("/\(sequence).manifest") })
-      {
-        throw damaged.refusal
-      }
       let version = try library.version(sequence)
       let began = SystemTime().instant
       let snapshot = try library.open(version.sequence)
