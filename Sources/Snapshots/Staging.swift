@@ -141,6 +141,12 @@ package final class Staging: Sendable {
     if wasFetching { library.endStaging(ticket, removing: true) }
   }
 
+  /// Where a chunk that is missing belongs, for a refusal.
+  package func place(ofMissing digest: Digest) -> String {
+    let span = state.withLock { $0.missing[digest]?.first }
+    return span.map { place(of: $0) } ?? "chunk \(digest.short)"
+  }
+
   private func requireFetching(_ state: borrowing State) throws(Refusal) {
     guard state.phase == .fetching else {
       throw Refusal(.limitExceeded, at: "staging", "is over: begin it again")

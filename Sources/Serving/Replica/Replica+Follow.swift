@@ -153,7 +153,8 @@ extension Replica {
         // A peer may lack it. What the control node published and hasn't got whole any more can't be had anywhere.
         guard origin == .control else { continue }
         let lost = Refusal(
-          .corrupt, at: "chunk \(chunk.digest.short)", "is lost or damaged on the control node: publish anew")
+          .corrupt, at: staging.place(ofMissing: chunk.digest),
+          "chunk \(chunk.digest.short) is lost or damaged on the control node: publish anew")
         return (accepted, lost)
       }
       do throws(Refusal) {

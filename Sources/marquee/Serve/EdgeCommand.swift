@@ -52,6 +52,7 @@ struct EdgeCommand: AsyncParsableCommand {
         pool: RankPool.Settings(threadCount: threads ?? cores), processStart: start),
       trusted: fleet.trustedKeys, events: events, chunks: fetcher, disk: SystemDisk(), time: SystemTime())
     if let damage = replica.routing.damage { log("routing on the disk was set aside: \(damage)") }
+    for file in replica.library.damaged { log("\(file.path) is damaged: \(file.refusal)") }
     await replica.start()
     for damaged in await replica.damaged {
       log(
