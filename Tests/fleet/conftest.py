@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "Scripts"))
 
-from fleet import Fleet  # noqa: E402
+from fleet import CommandFailed, Fleet  # noqa: E402
 
 
 def rounds(default):
@@ -102,6 +102,14 @@ def rank(fleet, name, profile="syn-p-000001", *extra):
                       str(fleet.certs), *extra)
 
 
+def refused(command, *arguments):
+    """Calls it; it must be refused with exit code 3. The error."""
+    with pytest.raises(CommandFailed) as caught:
+        command(*arguments)
+    assert caught.value.code == 3, caught.value
+    return caught.value
+
+
 class Load:
     """`marquee load` in a process of its own for as long as the block runs; then `report`."""
 
@@ -114,6 +122,15 @@ class Load:
         self.process = self.fleet.spawn("load", *self.arguments, "--profiles", str(self.fleet.profiles), "--certs",
                                         str(self.fleet.certs), "--until", str(self.stop))
         return self
+
+    def wait_working(self, *names, seconds=0.08):
+        """Waits until the calls come to these replicas: until they have computed for that long together, far more than
+        idle ones do meanwhile."""
+        def computed():
+            return sum(self.fleet.cpu_seconds(name) for name in names)
+
+        before = computed()
+        self.fleet.wait_for(f"calls at {', '.join(names)}", lambda: computed() - before >= seconds, 30)
 
     def __exit__(self, kind, value, trace):
         self.stop.touch()
