@@ -100,6 +100,14 @@ class RawReply:
         return self.trailers.get("grpc-status", self.headers.get("grpc-status"))
 
 
+def joined(fields):
+    """By name; the values of one name joined by commas, as HTTP has it."""
+    values = {}
+    for name, value in fields:
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values
+
+
 def framed(message, compressed=False):
     return struct.pack(">BI", int(compressed), len(message)) + message
 
@@ -143,9 +151,9 @@ class RawConnection:
         for event in self.connection.receive_data(data):
             reply = self.replies.get(getattr(event, "stream_id", None))
             if isinstance(event, h2.events.ResponseReceived):
-                reply.headers = dict(event.headers)
+                reply.headers = joined(event.headers)
             elif isinstance(event, h2.events.TrailersReceived):
-                reply.trailers = dict(event.headers)
+                reply.trailers = joined(event.headers)
             elif isinstance(event, h2.events.DataReceived):
                 reply.body += event.data
                 self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -157,12 +165,15 @@ class RawConnection:
 
     def call(self, path, body=b"", headers=(), te="trailers", content_type="application/grpc"):
         """One call with this body; returns when it has ended."""
-        stream = self.connection.get_next_available_stream_id()
-        reply = self.replies[stream] = RawReply()
         fields = [(":method", "POST"), (":scheme", self.scheme), (":path", path), (":authority", "localhost")]
         fields += [("te", te)] if te else []
         fields += [("content-type", content_type)] if content_type else []
-        self.connection.send_headers(stream, [*fields, *headers])
+        return self.request([*fields, *headers], body)
+
+    def request(self, fields, body=b""):
+        stream = self.connection.get_next_available_stream_id()
+        reply = self.replies[stream] = RawReply()
+        self.connection.send_headers(stream, fields)
         while body and not reply.ended:
             room = min(self.connection.local_flow_control_window(stream), self.connection.max_outbound_frame_size)
             if room:

@@ -188,7 +188,7 @@ final class ClientSession: TransportOwner {
           return giveUp(
             stream, Fault(StatusMapping.code(httpStatus: status), "HTTP status \(status) and no grpc-status"))
         }
-        guard block.first("content-type")?.starts(with: "application/grpc".utf8) == true else {
+        guard let type = block.first("content-type"), ContentType.isGRPC(type) else {
           return giveUp(stream, Fault(.unknown, "the response is not gRPC: its content-type is another"))
         }
         beginResponse(stream, block)

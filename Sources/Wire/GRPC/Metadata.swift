@@ -22,11 +22,13 @@ package struct Metadata: Sendable, Equatable {
 
   package var isEmpty: Bool { entries.isEmpty }
 
-  /// `name` without `-bin`. Characters of the value that are not printable ASCII travel as `?`.
+  /// `name` without `-bin`. Characters of the value that are not printable ASCII travel as `?`; spaces at either end don't
+  /// travel.
   /// A name that metadata can't have (see ``isName(_:)``) is left out.
   package mutating func append(_ name: String, _ value: String) {
     let name = name.lowercased()
     guard Self.isName(name), !name.hasSuffix("-bin") else { return }
+    let value = Self.trimmed(value)
     let isPlain = value.utf8.allSatisfy { (0x20...0x7e).contains($0) }
     let text =
       isPlain
@@ -34,6 +36,14 @@ package struct Metadata: Sendable, Equatable {
       : String(
         String.UnicodeScalarView(value.unicodeScalars.map { (0x20...0x7e).contains($0.value) ? $0 : "?" }))
     entries.append(Entry(name: name, value: .text(text)))
+  }
+
+  /// HTTP/2 forbids spaces there, and peers drop a field that has them.
+  private static func trimmed(_ value: String) -> String {
+    guard value.utf8.first == UInt8(ascii: " ") || value.utf8.last == UInt8(ascii: " ") else { return value }
+    let start = value.unicodeScalars.drop { $0 == " " }
+    return String(
+      start[..<(start.lastIndex { $0 != " " }.map { start.index(after: $0) } ?? start.startIndex)])
   }
 
   /// `name` ends in `-bin`; otherwise the entry is left out.

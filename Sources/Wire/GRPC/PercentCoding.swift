@@ -1,11 +1,18 @@
-/// The percent-encoding of `grpc-message`: UTF-8, with everything but printable ASCII, and `%` itself, as `%XX`.
+/// The percent-encoding of `grpc-message`: UTF-8, with everything but printable ASCII, and `%` itself, as `%XX`; also a
+/// space at either end, which HTTP/2 forbids in a field's value, so that peers may drop the field.
 enum PercentCoding {
+  private static let escapedSpace = Array("%20".utf8)
+
   /// At most `limit` bytes long, cut between characters.
   static func encode(_ text: String, limit: Int = 4096) -> [UInt8] {
     let digits = Array("0123456789ABCDEF".utf8)
     var encoded: [UInt8] = []
     for character in text.unicodeScalars {
       let start = encoded.count
+      if start == 0, character == " " {
+        encoded += escapedSpace
+        continue
+      }
       for byte in UTF8.encode(character) ?? UTF8.encodedReplacementCharacter {
         if (0x20...0x7e).contains(byte), byte != UInt8(ascii: "%") {
           encoded.append(byte)
@@ -19,6 +26,10 @@ enum PercentCoding {
         encoded.removeSubrange(start...)
         break
       }
+    }
+    if encoded.last == UInt8(ascii: " ") {
+      encoded.removeLast()
+      encoded += escapedSpace
     }
     return encoded
   }

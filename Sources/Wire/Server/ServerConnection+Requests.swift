@@ -13,7 +13,7 @@ extension ServerConnection {
     guard block.first(":method")?.elementsEqual("POST".utf8) == true else {
       return refuse(id, httpStatus: "405", ("allow", "POST"))
     }
-    guard let type = block.first("content-type"), Self.isGRPC(type) else {
+    guard let type = block.first("content-type"), ContentType.isGRPC(type) else {
       return refuse(id, httpStatus: "415", nil)
     }
     do throws(Fault) {
@@ -118,14 +118,6 @@ extension ServerConnection {
     block.append(":status", httpStatus)
     if let field { block.append(field.0, field.1) }
     session.respond(stream: id, headers: block, body: nil)
-  }
-
-  /// `application/grpc`, alone or followed by `+` or `;`.
-  private static func isGRPC(_ type: ArraySlice<UInt8>) -> Bool {
-    let name = "application/grpc".utf8
-    guard type.starts(with: name) else { return false }
-    guard let next = type.dropFirst(name.count).first else { return true }
-    return next == UInt8(ascii: "+") || next == UInt8(ascii: ";")
   }
 }
 

@@ -52,7 +52,7 @@ import Testing
   @Test(
     "status_code_and_message, special_status_message", arguments: Carrier.allCases,
     [
-      "test status message",
+      "test status message", " spaces at both ends ",
       "\t\ntest with whitespace\r\nand Unicode BMP \u{263A} and non-BMP \u{1F608}\t\n",
     ])
   func statuses(_ carrier: Carrier, _ message: String) async throws {

@@ -44,12 +44,22 @@ import Testing
     #expect(metadata["x"] == "a???b")
   }
 
+  @Test("spaces at the ends of a text, which HTTP/2 forbids, don't travel")
+  func outerSpaces() {
+    for (text, sent) in [(" a", "a"), ("a ", "a"), ("  a b  ", "a b"), (" ", ""), ("   ", ""), ("", "")] {
+      var metadata = Metadata()
+      metadata.append("x", text)
+      #expect(metadata["x"] == sent, "\(text.debugDescription)")
+    }
+  }
+
   @Test("grpc-message survives any text, and bad encodings never fail")
   func percentCoding() {
-    for text in ["", "plain", "100 %", "\t\r\n", "Zürich ☕ 😀", "%41"] {
+    for text in ["", "plain", "100 %", "\t\r\n", "Zürich ☕ 😀", "%41", " ", "  ", " a b "] {
       #expect(PercentCoding.decode(PercentCoding.encode(text)[...]) == text)
     }
     #expect(String(decoding: PercentCoding.encode("a%\u{e9}"), as: UTF8.self) == "a%25%C3%A9")
+    #expect(String(decoding: PercentCoding.encode("  a b "), as: UTF8.self) == "%20 a b%20")
     #expect(PercentCoding.decode(Array("%4".utf8)[...]) == "%4")
     #expect(PercentCoding.decode(Array("%zz%41%".utf8)[...]) == "%zzA%")
     #expect(PercentCoding.decode(Array("%ff".utf8)[...]) == "\u{fffd}")
