@@ -44,12 +44,16 @@ final class MessageQueue: Sendable {
   /// The next message, inflated if it came compressed; `nil` at the end. For one task at a time.
   ///
   /// Inflated here, in the task that takes it: there is one inflated message a call, and no event loop waits for it.
+  ///
+  /// Not inlined, nor `open`: as `step`.
+  @inline(never)
   func next(bytesMax: Int) async throws -> (bytes: [UInt8], wasCompressed: Bool)? {
     guard let message = try await nextAsSent() else { return nil }
     guard message.isCompressed else { return (message.bytes, false) }
     return (try open(message, bytesMax), true)
   }
 
+  @inline(never)
   private func open(_ message: WireMessage, _ bytesMax: Int) throws(Fault) -> [UInt8] {
     do throws(Fault) { return try message.opened(bytesMax: bytesMax) } catch {
       // What follows a message that can't be read is not read either, whatever the reader makes of the error.
