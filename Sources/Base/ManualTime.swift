@@ -1,4 +1,3 @@
-import Synchronization
 
 /// Time that moves only when it is told to: for tests and the simulator.
 package final class ManualTime: TimeSource {
@@ -7,10 +6,10 @@ package final class ManualTime: TimeSource {
     var instant: Instant
   }
 
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   package init(now: Timestamp, instant: Instant = Instant(nanoseconds: 1_000_000_000)) {
-    state = Mutex(State(now: now, instant: instant))
+    state = Locked(State(now: now, instant: instant))
   }
 
   package var now: Timestamp { state.withLock { $0.now } }

@@ -1,6 +1,5 @@
 internal import Base
 internal import NIOCore
-internal import Synchronization
 
 /// The way from a caller, on any thread, to its connection's event loop; many commands that come together wake the
 /// loop once.
@@ -25,7 +24,7 @@ final class ClientLink: Sendable {
 
   let eventLoop: any EventLoop
   private let core: NIOLoopBoundBox<ClientCore>
-  private let mailbox = Mutex(Mailbox())
+  private let mailbox = Locked(Mailbox())
 
   init(eventLoop: any EventLoop, core: @Sendable @escaping () -> ClientCore) {
     self.eventLoop = eventLoop

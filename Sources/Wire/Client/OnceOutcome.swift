@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 /// A unary call's outcome, set once on the event loop and awaited by one task.
 final class OnceOutcome: Sendable {
@@ -9,7 +8,7 @@ final class OnceOutcome: Sendable {
     case set(Result<UnaryReply, CallFailure>)
   }
 
-  private let state = Mutex(State.empty)
+  private let state = Locked(State.empty)
 
   func set(_ result: Result<UnaryReply, CallFailure>) {
     let waiter = state.withLock { state -> CheckedContinuation<Result<UnaryReply, CallFailure>, Never>? in
@@ -35,7 +34,7 @@ final class OnceOutcome: Sendable {
 /// Lets a queue name the stream that is made after it.
 final class StreamSlot: Sendable {
   private struct Reference: Sendable { weak var stream: ClientStream? }
-  private let reference = Mutex(Reference())
+  private let reference = Locked(Reference())
 
   var stream: ClientStream? { reference.withLock { $0.stream } }
   func set(_ stream: ClientStream) { reference.withLock { $0.stream = stream } }

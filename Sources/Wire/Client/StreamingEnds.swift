@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 /// What the caller of a streaming call and its connection share.
 final class StreamingEnds: Sendable {
@@ -15,7 +14,7 @@ final class StreamingEnds: Sendable {
 
   let queue: MessageQueue
   let gate: SendGate
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   init(queue: MessageQueue, gate: SendGate) {
     self.queue = queue

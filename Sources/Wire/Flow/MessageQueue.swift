@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 /// The messages of one call that arrived and were not taken yet: filled on the event loop, emptied by one task.
 ///
@@ -12,7 +11,7 @@ final class MessageQueue: Sendable {
     var waiter: CheckedContinuation<Void, Never>?
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   /// Called with each message's size once it is taken.
   private let taken: @Sendable (Int) -> Void
 

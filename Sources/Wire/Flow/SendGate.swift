@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 /// Counts the bytes that one call has queued for sending, and lets its writers wait while they are too many.
 final class SendGate: Sendable {
@@ -16,7 +15,7 @@ final class SendGate: Sendable {
     case closed(Fault)
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let high: Int
   private let low: Int
 

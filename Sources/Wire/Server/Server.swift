@@ -23,7 +23,7 @@ package final class Server: Sendable {
   private let configuration: ServerConfiguration
   private let shared: ServerShared
   private let group: MultiThreadedEventLoopGroup
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   /// `observer` hears of each call that ends, on an event loop: it must not block.
   package init(

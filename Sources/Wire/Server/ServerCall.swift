@@ -1,5 +1,4 @@
 package import Base
-internal import Synchronization
 
 /// One call, as its handler sees it; from any thread.
 package final class ServerCall: Sendable {
@@ -19,7 +18,7 @@ package final class ServerCall: Sendable {
     var cancellation: Fault?
     var onCancel: [@Sendable () -> Void] = []
   }
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   private enum ReplyEncoding: UInt8, AtomicRepresentable {
     case undecided, identity, gzip

@@ -1,6 +1,5 @@
 internal import Base
 internal import NIOCore
-internal import Synchronization
 
 /// The way from a call, on any thread, to its connection.
 ///
@@ -24,7 +23,7 @@ final class ServerLink: @unchecked Sendable {
   }
 
   let eventLoop: any EventLoop
-  private let mailbox = Mutex(Mailbox())
+  private let mailbox = Locked(Mailbox())
   weak var connection: ServerConnection?
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }

@@ -1,6 +1,5 @@
 internal import Base
 internal import CMessages
-internal import Synchronization
 
 /// `grpc.health.v1.Health`: how the services of a server are. The empty name is the whole server.
 package final class HealthService: Sendable {
@@ -24,13 +23,13 @@ package final class HealthService: Sendable {
   private static let request = MessageShape.request(
     grpc__health__v1__health_check_request__init, fieldCountMax: 16)
 
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   /// The whole server, and each of `services`, begin as `status`.
   package init(services: [String], status: Status = .notServing) {
     var statuses = ["": status]
     for service in services { statuses[service] = status }
-    state = Mutex(State(statuses: statuses))
+    state = Locked(State(statuses: statuses))
   }
 
   /// Watchers hear of a change. Ignored after ``shutDown()``.

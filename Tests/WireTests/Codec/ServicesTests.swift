@@ -1,5 +1,4 @@
 import Base
-import Synchronization
 import Testing
 import Wire
 
@@ -137,7 +136,7 @@ import Wire
       let order = PublishOrder(
         manifest: SignedBytes(payload: [1], signature: [2], keyID: "k"), regions: ["eu"])
       // 40 chunks of 100,000 bytes take several messages.
-      let count = Mutex(0)
+      let count = Locked(0)
       let receipt = try await OperationsStub(connection).publish(order, deadline: nil) {
         let index = count.withLock { count in
           count += 1

@@ -1,5 +1,4 @@
 import Base
-import Synchronization
 import Testing
 
 @testable import Wire
@@ -163,7 +162,7 @@ import Testing
     let client = try echo.client(limits: limits)
     let held = Task { try await client.unary(EchoServer.hold, []) }
     #expect(await eventually { echo.seen.heldCount == 1 })
-    let failures = Mutex<[CallFailure]>([])
+    let failures = Locked<[CallFailure]>([])
     for _ in 0..<5 {
       client.unary(EchoServer.unary, []) { result in
         if case .failure(let failure) = result { failures.withLock { $0.append(failure) } }

@@ -129,8 +129,8 @@ let sharedLoops = WireLoops(count: 1)
 
 /// What handlers noted, for a test to wait on.
 final class Seen: Sendable {
-  private let notes = Mutex<[String]>([])
-  private let held = Mutex<[ServerCall]>([])
+  private let notes = Locked<[String]>([])
+  private let held = Locked<[ServerCall]>([])
   let sent = Atomic<Int>(0)
 
   func note(_ text: String) { notes.withLock { $0.append(text) } }
