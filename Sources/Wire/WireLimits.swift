@@ -28,13 +28,22 @@ package struct WireLimits: Sendable, Equatable {
   package var connectionsMax = 4096
   /// From accept to the end of the TLS handshake and the peer's first SETTINGS.
   package var handshakeMilliseconds: UInt64 = 10_000
-  /// From the first to the last frame of one header block.
+  /// From the first to the last byte of one header block, or of any other frame but DATA.
   package var headersMilliseconds: UInt64 = 10_000
+  /// How long a request may make no progress while it is owed: a unary call's body, or the rest of a message.
+  package var bodyMilliseconds: UInt64 = 20_000
   /// Silence after which a server asks a peer by a PING whether it is still there.
   package var keepaliveMilliseconds: UInt64 = 10_000
   /// How long the peer may take to say anything after that: then the connection is closed and its calls are cancelled.
   /// Without this a peer whose machine is gone, or whose process is stopped, holds its calls for ever.
   package var keepaliveAnswerMilliseconds: UInt64 = 10_000
+  /// How close together a client's PINGs may be while calls are open and nothing is sent to it. A second less than the
+  /// ten that many clients are set to: timers are not exact.
+  package var pingIntervalMilliseconds: UInt64 = 9_000
+  /// The same while no call is open.
+  package var pingIntervalIdleMilliseconds: UInt64 = 300_000
+  /// PINGs that may come too early before the connection is ended as gRPC does it, by `too_many_pings`.
+  package var pingStrikesMax = 2
   /// How long a client waits for a connection to be made and to become usable.
   package var connectMilliseconds: UInt64 = 5_000
   /// How long a draining server waits for a peer to have seen the first GOAWAY.

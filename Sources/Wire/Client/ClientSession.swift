@@ -25,7 +25,7 @@ final class ClientSession: TransportOwner {
   init(target: ClientTarget, core: ClientCore) {
     self.target = target
     self.core = core
-    session = Session(side: .client, limits: target.limits)
+    session = Session(side: .client, limits: target.limits, time: target.time)
   }
 
   var hasRoom: Bool { isReady && !isLeaving && streams.count < session.peerConcurrentStreamsMax }
@@ -128,7 +128,7 @@ final class ClientSession: TransportOwner {
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     hasHeard = true
     switch event {
-    case .headersBegan: break
+    case .partBegan: break
     case .headers(let id, let block, let endsStream, let isTooLarge):
       guard let stream = streams[id], !stream.isEnded else { return }
       if isTooLarge {

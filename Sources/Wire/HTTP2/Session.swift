@@ -1,3 +1,4 @@
+internal import Base
 internal import CNGHTTP2
 internal import NIOCore
 
@@ -16,11 +17,15 @@ final class Session {
   private let handle: OpaquePointer
   private let inbox: Inbox
   private let side: Side
+  /// `nil` judges nothing: for sessions that talk to a peer of ours in tests.
+  private var watch: PeerWatch?
   /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
   private var bodies: [Int32: OutboundBody] = [:]
+  private var plainBodies: [Int32: PlainBody] = [:]
 
-  init(side: Side, limits: WireLimits) {
+  init(side: Side, limits: WireLimits, time: (any TimeSource)? = nil) {
     self.side = side
+    watch = time.map { PeerWatch(side: side, limits: limits, time: $0) }
     inbox = Inbox(headerListBytesMax: limits.headerListBytesMax)
     guard let handle = makeSession(side, inbox) else { preconditionFailure("out of memory") }
     self.handle = handle
@@ -57,12 +62,60 @@ final class Session {
 
   /// Takes bytes from the peer. What they meant is in the inbox afterwards, also when this throws.
   func receive(_ bytes: UnsafeRawBufferPointer) throws(Broken) {
+    guard watch != nil else { return try feed(bytes[...]) }
+    watch?.credit(inbox.work, callsOpen: inbox.openStreams)
+    inbox.work = FrameBudget.Work()
+    var fed = 0
+    var offset = 0
+    while let frame = watch?.next(bytes, &offset) {
+      let start = max(fed, offset - FrameScanner.headCount)
+      if watch?.wantsReading == true {
+        try feed(bytes[fed..<start])
+        fed = start
+        try settle()
+      }
+      if let violation = watch?.judge(frame) {
+        // What came before it counts, and may itself have ended the connection.
+        try feed(bytes[fed..<start])
+        throw end(violation)
+      }
+    }
+    try feed(bytes[fed...])
+    try settle()
+    if watch?.notePartial() == true { inbox.events.append(.partBegan) }
+  }
+
+  private func feed(_ bytes: Slice<UnsafeRawBufferPointer>) throws(Broken) {
+    let bytes = UnsafeRawBufferPointer(rebasing: bytes)
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     let taken = nghttp2_session_mem_recv(handle, base.assumingMemoryBound(to: UInt8.self), bytes.count)
-    guard taken == bytes.count else {
-      throw Broken(message: String(cString: nghttp2_strerror(Int32(truncatingIfNeeded: min(taken, 0)))))
+    guard taken != bytes.count else { return }
+    let error = Int32(truncatingIfNeeded: min(taken, 0))
+    let text = String(cString: nghttp2_strerror(error))
+    // nghttp2 itself stops without a word to the peer.
+    switch error {
+    case NGHTTP2_ERR_FLOODED.rawValue, NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue:
+      throw end(Violation(HTTP2Code.enhanceYourCalm, text))
+    default: throw Broken(message: text)
     }
   }
+
+  private func settle() throws(Broken) {
+    let violation = watch?.settle(
+      deliveredBlocks: inbox.deliveredBlocks, faultResets: inbox.faultResets, callsOpen: inbox.openStreams)
+    inbox.deliveredBlocks = 0
+    inbox.faultResets = 0
+    if let violation { throw end(violation) }
+  }
+
+  /// Queues the GOAWAY that says why, unless the session has ended already for another reason.
+  private func end(_ violation: Violation) -> Broken {
+    if nghttp2_session_want_read(handle) != 0 { goAway(violation) }
+    return Broken(message: violation.text)
+  }
+
+  /// When the frame or header block began that the peer has not finished; else far in the future.
+  var partialSince: Instant { watch?.partialSince ?? .distantFuture }
 
   /// Moves what is to be sent into `buffer`, until it holds `limit` bytes or there is no more.
   func gather(into buffer: inout ByteBuffer, limit: Int) throws(Broken) {
@@ -120,6 +173,17 @@ final class Session {
     }
   }
 
+  /// Answers a request with plain text, or with headers alone.
+  func respond(stream: Int32, headers: HeaderBlock, text: String?) {
+    guard let text else { return respond(stream: stream, headers: headers, body: nil) }
+    let body = PlainBody(Array(text.utf8))
+    plainBodies[stream] = body
+    let provider = body.provider
+    withUnsafePointer(to: provider) { provider in
+      headers.withVectors { _ = nghttp2_submit_response(handle, stream, $0.baseAddress, $0.count, provider) }
+    }
+  }
+
   /// Opens a stream; returns its number, or `nil` when this connection has no more of them.
   func request(headers: HeaderBlock, body: OutboundBody) -> Int32? {
     let provider = dataProvider(body)
@@ -143,7 +207,10 @@ final class Session {
   }
 
   /// Forgets what belongs to a stream that closed.
-  func forget(stream: Int32) { bodies.removeValue(forKey: stream) }
+  func forget(stream: Int32) {
+    bodies.removeValue(forKey: stream)
+    if !plainBodies.isEmpty { plainBodies.removeValue(forKey: stream) }
+  }
 
   /// Opens the peer's window again, for the connection.
   func consumeConnection(_ count: Int) { nghttp2_session_consume_connection(handle, count) }
@@ -165,6 +232,12 @@ final class Session {
   /// The first GOAWAY of a drain: no stream is refused yet.
   func announceShutdown() { nghttp2_submit_shutdown_notice(handle) }
 
+  private func goAway(_ violation: Violation) {
+    let last = nghttp2_session_get_last_proc_stream_id(handle)
+    let text = Array(violation.text.utf8)
+    nghttp2_submit_goaway(handle, flagNone, last, violation.code, text, text.count)
+  }
+
   /// The GOAWAY that names the last stream that was taken; later ones are ignored.
   func shutDown() {
     let last = nghttp2_session_get_last_proc_stream_id(handle)
@@ -175,7 +248,7 @@ final class Session {
   func terminate(code: UInt32) { nghttp2_session_terminate_session(handle, code) }
 }
 
-private let flagNone = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+let flagNone = UInt8(NGHTTP2_FLAG_NONE.rawValue)
 
 private func dataProvider(_ body: OutboundBody) -> nghttp2_data_provider {
   var provider = nghttp2_data_provider()
@@ -213,170 +286,5 @@ private func submitTrailers(_ session: OpaquePointer?, _ stream: Int32, _ traile
   } else {
     let vectors = EverydayHeaders.trailers
     nghttp2_submit_trailer(session, stream, vectors.baseAddress, vectors.count)
-  }
-}
-
-extension HeaderBlock {
-  fileprivate func withVectors<Result>(_ body: (UnsafeBufferPointer<nghttp2_nv>) -> Result) -> Result {
-    bytes.withUnsafeBufferPointer { bytes in
-      // nghttp2 copies names and values; it asks for mutable pointers and doesn't write through them.
-      let base = UnsafeMutablePointer(mutating: bytes.baseAddress)
-      return withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: fields.count) { vectors in
-        for (index, field) in fields.enumerated() {
-          vectors.initializeElement(
-            at: index,
-            to: nghttp2_nv(
-              name: base.map { $0 + field.start },
-              value: base.map { $0 + field.start + field.nameCount },
-              namelen: field.nameCount, valuelen: field.valueCount, flags: flagNone))
-        }
-        return body(UnsafeBufferPointer(vectors))
-      }
-    }
-  }
-}
-
-/// The two header lists of nearly every reply, kept for the life of the process.
-private enum EverydayHeaders {
-  /// Guard for `nonisolated(unsafe)`: never written after it is made.
-  nonisolated(unsafe) static let response = make([
-    (":status", "200"), ("content-type", "application/grpc"),
-  ])
-  nonisolated(unsafe) static let trailers = make([("grpc-status", "0")])
-
-  private static func make(_ fields: [(StaticString, StaticString)]) -> UnsafeBufferPointer<nghttp2_nv> {
-    let vectors = UnsafeMutableBufferPointer<nghttp2_nv>.allocate(capacity: fields.count)
-    let flags = UInt8(NGHTTP2_NV_FLAG_NO_COPY_NAME.rawValue | NGHTTP2_NV_FLAG_NO_COPY_VALUE.rawValue)
-    for (index, (name, value)) in fields.enumerated() {
-      vectors.initializeElement(
-        at: index,
-        to: nghttp2_nv(
-          name: UnsafeMutablePointer(mutating: name.utf8Start),
-          value: UnsafeMutablePointer(mutating: value.utf8Start),
-          namelen: name.utf8CodeUnitCount, valuelen: value.utf8CodeUnitCount, flags: flags))
-    }
-    return UnsafeBufferPointer(vectors)
-  }
-}
-
-/// Where the callbacks write; they touch nothing else.
-private final class Inbox {
-  var events: [SessionEvent] = []
-  var bytes: [UInt8] = []
-  var spareEvents: [SessionEvent] = []
-  var spareBytes: [UInt8] = []
-  var block = HeaderBlock()
-  var blockListBytes = 0
-  let headerListBytesMax: Int
-
-  init(headerListBytesMax: Int) { self.headerListBytesMax = headerListBytesMax }
-
-  static func from(_ context: UnsafeMutableRawPointer?) -> Inbox? {
-    context.map { Unmanaged<Inbox>.fromOpaque($0).takeUnretainedValue() }
-  }
-
-  func beginBlock() {
-    block = HeaderBlock()
-    blockListBytes = 0
-    events.append(.headersBegan)
-  }
-
-  func field(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
-    blockListBytes += name.count + value.count + 32
-    if blockListBytes <= headerListBytesMax { block.append(name: name, value: value) }
-  }
-
-  func frame(_ frame: UnsafePointer<nghttp2_frame>) {
-    let header = frame.pointee.hd
-    let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-    switch UInt32(header.type) {
-    case NGHTTP2_HEADERS.rawValue:
-      if case .headersBegan = events.last { events.removeLast() }
-      events.append(
-        .headers(
-          stream: header.stream_id, block, endsStream: endsStream,
-          isTooLarge: blockListBytes > headerListBytesMax))
-      block = HeaderBlock()
-    case NGHTTP2_DATA.rawValue:
-      if endsStream { events.append(.endOfBody(stream: header.stream_id)) }
-    case NGHTTP2_SETTINGS.rawValue:
-      if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { events.append(.settings) }
-    case NGHTTP2_PING.rawValue:
-      guard header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return }
-      let value = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
-      events.append(.pingAcknowledged(UInt64(bigEndian: value)))
-    case NGHTTP2_GOAWAY.rawValue:
-      events.append(
-        .goAway(lastStream: frame.pointee.goaway.last_stream_id, code: frame.pointee.goaway.error_code))
-    default: break
-    }
-  }
-}
-
-private func makeSession(_ side: Session.Side, _ inbox: Inbox) -> OpaquePointer? {
-  var callbacks: OpaquePointer?
-  guard nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
-  defer { nghttp2_session_callbacks_del(callbacks) }
-  setCallbacks(callbacks)
-  var options: OpaquePointer?
-  guard nghttp2_option_new(&options) == 0 else { return nil }
-  defer { nghttp2_option_del(options) }
-  nghttp2_option_set_no_auto_window_update(options, 1)
-  nghttp2_option_set_no_closed_streams(options, 1)
-  let context = Unmanaged.passUnretained(inbox).toOpaque()
-  var handle: OpaquePointer?
-  let result =
-    switch side {
-    case .server: nghttp2_session_server_new2(&handle, callbacks, context, options)
-    case .client: nghttp2_session_client_new2(&handle, callbacks, context, options)
-    }
-  return result == 0 ? handle : nil
-}
-
-private func setCallbacks(_ callbacks: OpaquePointer?) {
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, _, context in
-    Inbox.from(context)?.beginBlock()
-    return 0
-  }
-  nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-    _, _, name, nameCount, value, valueCount, _, context in
-    Inbox.from(context)?.field(
-      name: UnsafeBufferPointer(start: name, count: nameCount),
-      value: UnsafeBufferPointer(start: value, count: valueCount))
-    return 0
-  }
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
-    if let frame { Inbox.from(context)?.frame(frame) }
-    return 0
-  }
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
-    _, _, stream, data, count, context in
-    guard let inbox = Inbox.from(context) else { return 0 }
-    inbox.events.append(.data(stream: stream, start: inbox.bytes.count, count: count))
-    inbox.bytes.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
-    return 0
-  }
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, context in
-    guard let header = frame?.pointee.hd, header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
-      return 0
-    }
-    let type = UInt32(header.type)
-    guard type == NGHTTP2_HEADERS.rawValue || type == NGHTTP2_DATA.rawValue else { return 0 }
-    if nghttp2_session_get_stream_remote_close(session, header.stream_id) == 0 {
-      Inbox.from(context)?.events.append(.endSentEarly(stream: header.stream_id))
-    }
-    return 0
-  }
-  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
-    guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
-      frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
-    else { return 0 }
-    Inbox.from(context)?.events.append(.notSent(stream: frame.pointee.hd.stream_id))
-    return 0
-  }
-  // A fatal code from this one leaks in nghttp2 1.52: it always returns 0.
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, context in
-    Inbox.from(context)?.events.append(.closed(stream: stream, code: code))
-    return 0
   }
 }

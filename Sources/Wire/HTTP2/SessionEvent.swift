@@ -3,8 +3,8 @@ enum SessionEvent {
   /// A whole header block: a request's, a response's or trailers. `isTooLarge`: fields are missing, because the
   /// list went over the limit.
   case headers(stream: Int32, HeaderBlock, endsStream: Bool, isTooLarge: Bool)
-  /// A header block began, and its end is not here yet.
-  case headersBegan
+  /// A frame or a header block began, and its end is not here yet; see ``Session/partialSince``.
+  case partBegan
   /// Body bytes, at a place in the inbox's bytes.
   case data(stream: Int32, start: Int, count: Int)
   /// The peer's END_STREAM on a DATA frame.
@@ -27,8 +27,13 @@ enum HTTP2Code {
   static let noError: UInt32 = 0
   static let protocolError: UInt32 = 1
   static let internalError: UInt32 = 2
+  static let flowControlError: UInt32 = 3
+  static let settingsTimeout: UInt32 = 4
+  static let streamClosed: UInt32 = 5
+  static let frameSizeError: UInt32 = 6
   static let refusedStream: UInt32 = 7
   static let cancel: UInt32 = 8
+  static let compressionError: UInt32 = 9
   static let enhanceYourCalm: UInt32 = 11
   static let inadequateSecurity: UInt32 = 12
 }

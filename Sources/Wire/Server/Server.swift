@@ -75,7 +75,7 @@ package final class Server: Sendable {
   private func accept(_ channel: any Channel, _ tls: TLSContext?) -> EventLoopFuture<Void> {
     channel.eventLoop.makeCompletedFuture {
       let engine = try tls?.makeEngine(host: nil)
-      let session = Session(side: .server, limits: configuration.limits)
+      let session = Session(side: .server, limits: configuration.limits, time: shared.time)
       guard let number = reserve() else {
         counters.refusedConnections.add(1, ordering: .relaxed)
         throw Fault(.resourceExhausted, "this server has all the connections that it may have")

@@ -11,10 +11,10 @@ extension ServerConnection {
       return refuse(id, fault, httpStatus: "431")
     }
     guard block.first(":method")?.elementsEqual("POST".utf8) == true else {
-      return refuse(id, httpStatus: "405", ("allow", "POST"))
+      return answerPlainly(id, block, status: "405", endsStream: endsStream)
     }
     guard let type = block.first("content-type"), ContentType.isGRPC(type) else {
-      return refuse(id, httpStatus: "415", nil)
+      return answerPlainly(id, block, status: "415", endsStream: endsStream)
     }
     do throws(Fault) {
       let stream = try open(id, block)
@@ -109,14 +109,6 @@ extension ServerConnection {
     block.append(":status", httpStatus)
     block.append("content-type", "application/grpc")
     StatusMapping.append(fault, to: &block)
-    session.respond(stream: id, headers: block, body: nil)
-  }
-
-  /// Answers what isn't gRPC in HTTP's own words.
-  private func refuse(_ id: Int32, httpStatus: String, _ field: (StaticString, String)?) {
-    var block = HeaderBlock()
-    block.append(":status", httpStatus)
-    if let field { block.append(field.0, field.1) }
     session.respond(stream: id, headers: block, body: nil)
   }
 }

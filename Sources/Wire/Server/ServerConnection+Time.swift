@@ -5,7 +5,7 @@ extension ServerConnection {
 
   /// Ends what has run out of time; answers when to look again.
   func ring(_ now: Instant) -> Instant {
-    if handshakeDeadline <= now || headersDeadline <= now {
+    if handshakeDeadline <= now || partDeadline <= now {
       transport?.close(Fault(.unavailable, "the peer took too long"))
       return .distantFuture
     }
@@ -14,7 +14,7 @@ extension ServerConnection {
     case .refusing(let grace) where grace <= now: endDrain()
     default: break
     }
-    var next = min(handshakeDeadline, headersDeadline, lookAtSilence(now))
+    var next = min(handshakeDeadline, partDeadline, lookAtSilence(now))
     switch drain {
     case .noticed(let until, _): next = min(next, until)
     case .refusing(let grace): next = min(next, grace)

@@ -11,11 +11,12 @@ final class ServerConnection: TransportOwner {
   let link: ServerLink
   let session: Session
   var streams: [Int32: ServerStream] = [:]
+  /// Requests that aren't gRPC and have not ended.
+  var plainRequests: [Int32: PlainRequest] = [:]
   private(set) var peer: Peer
   private(set) weak var transport: Transport<ServerConnection>?
   let alarm: Alarm
   var handshakeDeadline: Instant
-  var headersDeadline = Instant.distantFuture
   var drain = Drain.no
   var silence: PeerSilence
   var isClosed = false
@@ -49,6 +50,11 @@ final class ServerConnection: TransportOwner {
 
   func flushSoon() { transport?.flushSoon() }
 
+  /// By when the frame or header block that the peer has begun must be whole.
+  var partDeadline: Instant {
+    session.partialSince.advanced(byMilliseconds: shared.limits.headersMilliseconds)
+  }
+
   // MARK: The transport's news
 
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault) {
@@ -80,24 +86,29 @@ final class ServerConnection: TransportOwner {
   func transportIsGone() { closed() }
 
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
+    // What was heard along with the end of the connection: nobody is there for it.
+    guard !isClosed else { return }
     silence.heard()
     switch event {
-    case .headersBegan:
-      headersDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.headersMilliseconds)
-      alarm.set(headersDeadline)
+    case .partBegan: alarm.set(partDeadline)
     case .headers(let id, let block, let endsStream, let isTooLarge):
-      headersDeadline = .distantFuture
       if let stream = streams[id] {
         // Trailers of a request mean nothing in gRPC but its end.
         if endsStream { finishRequest(stream) }
+      } else if plainRequests[id] != nil {
+        if endsStream { finishPlainly(id) }
       } else if block.first(":method") != nil || isTooLarge {
         receiveRequest(id, block, endsStream: endsStream, isTooLarge: isTooLarge)
       }
     case .data(let id, let start, let count):
       session.consumeConnection(count)
-      if let stream = streams[id] { receiveData(stream, bytes[start..<start + count]) }
+      if let stream = streams[id] {
+        receiveData(stream, bytes[start..<start + count])
+      } else {
+        receivePlainly(id, count)
+      }
     case .endOfBody(let id):
-      if let stream = streams[id] { finishRequest(stream) }
+      if let stream = streams[id] { finishRequest(stream) } else { finishPlainly(id) }
     case .endSentEarly(let id):
       session.reset(stream: id, code: HTTP2Code.noError)
     case .bodyRead(let id, let count):
@@ -105,7 +116,6 @@ final class ServerConnection: TransportOwner {
       countSending(stream, -count)
       stream.gate?.leave(count)
     case .closed(let id, let code):
-      headersDeadline = .distantFuture
       streamClosed(id, code: code)
     case .settings:
       handshakeDeadline = .distantFuture
@@ -117,6 +127,7 @@ final class ServerConnection: TransportOwner {
 
   func streamClosed(_ id: Int32, code: UInt32) {
     session.forget(stream: id)
+    plainRequests[id] = nil
     guard let stream = streams.removeValue(forKey: id) else { return }
     if !stream.isEnded {
       end(stream, status: .cancelled)

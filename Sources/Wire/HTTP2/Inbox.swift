@@ -1,0 +1,162 @@
+internal import CNGHTTP2
+
+/// Where the callbacks write; they touch nothing else.
+final class Inbox {
+  var events: [SessionEvent] = []
+  var bytes: [UInt8] = []
+  var spareEvents: [SessionEvent] = []
+  var spareBytes: [UInt8] = []
+  var block = HeaderBlock()
+  var blockListBytes = 0
+  let headerListBytesMax: Int
+  /// What was sent, and what came of the header blocks, since ``Session`` last asked.
+  var work = FrameBudget.Work()
+  var deliveredBlocks = 0
+  var faultResets = 0
+  /// Streams that the peer has opened and that aren't closed.
+  var openStreams = 0
+
+  init(headerListBytesMax: Int) { self.headerListBytesMax = headerListBytesMax }
+
+  static func from(_ context: UnsafeMutableRawPointer?) -> Inbox? {
+    context.map { Unmanaged<Inbox>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  func beginBlock(isRequest: Bool) {
+    block = HeaderBlock()
+    blockListBytes = 0
+    if isRequest { openStreams += 1 }
+  }
+
+  /// False when the list has grown so far over its limit that reading on would only cost: a few bytes can stand for
+  /// thousands, again and again.
+  func field(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
+    blockListBytes += name.count + value.count + 32
+    if blockListBytes <= headerListBytesMax { block.append(name: name, value: value) }
+    return blockListBytes <= 4 * headerListBytesMax
+  }
+
+  func frame(_ frame: UnsafePointer<nghttp2_frame>) {
+    let header = frame.pointee.hd
+    let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    switch UInt32(header.type) {
+    case NGHTTP2_HEADERS.rawValue:
+      deliveredBlocks += 1
+      events.append(
+        .headers(
+          stream: header.stream_id, block, endsStream: endsStream,
+          isTooLarge: blockListBytes > headerListBytesMax))
+      block = HeaderBlock()
+    case NGHTTP2_DATA.rawValue:
+      if endsStream { events.append(.endOfBody(stream: header.stream_id)) }
+    case NGHTTP2_SETTINGS.rawValue:
+      if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { events.append(.settings) }
+    case NGHTTP2_PING.rawValue:
+      guard header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return }
+      let value = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
+      events.append(.pingAcknowledged(UInt64(bigEndian: value)))
+    case NGHTTP2_GOAWAY.rawValue:
+      events.append(
+        .goAway(lastStream: frame.pointee.goaway.last_stream_id, code: frame.pointee.goaway.error_code))
+    default: break
+    }
+  }
+
+  func sent(_ frame: UnsafePointer<nghttp2_frame>, _ session: OpaquePointer?) {
+    let header = frame.pointee.hd
+    switch UInt32(header.type) {
+    case NGHTTP2_HEADERS.rawValue: work.headers += 1
+    case NGHTTP2_DATA.rawValue: work.data += 1
+    case NGHTTP2_RST_STREAM.rawValue:
+      let code = frame.pointee.rst_stream.error_code
+      if code != HTTP2Code.noError, code != HTTP2Code.cancel { faultResets += 1 }
+      return
+    default: return
+    }
+    guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else { return }
+    work.ends += 1
+    if nghttp2_session_get_stream_remote_close(session, header.stream_id) == 0 {
+      events.append(.endSentEarly(stream: header.stream_id))
+    }
+  }
+}
+
+func makeSession(_ side: Session.Side, _ inbox: Inbox) -> OpaquePointer? {
+  var callbacks: OpaquePointer?
+  guard nghttp2_session_callbacks_new(&callbacks) == 0 else { return nil }
+  defer { nghttp2_session_callbacks_del(callbacks) }
+  setCallbacks(callbacks)
+  var options: OpaquePointer?
+  guard nghttp2_option_new(&options) == 0 else { return nil }
+  defer { nghttp2_option_del(options) }
+  nghttp2_option_set_no_auto_window_update(options, 1)
+  nghttp2_option_set_no_closed_streams(options, 1)
+  nghttp2_option_set_max_outbound_ack(options, 512)
+  // `FrameBudget` counts resets, and lets those pass that answer replies; this is behind it.
+  nghttp2_option_set_stream_reset_rate_limit(options, 20_000, 2_000)
+  let context = Unmanaged.passUnretained(inbox).toOpaque()
+  var handle: OpaquePointer?
+  let result =
+    switch side {
+    case .server: nghttp2_session_server_new2(&handle, callbacks, context, options)
+    case .client: nghttp2_session_client_new2(&handle, callbacks, context, options)
+    }
+  return result == 0 ? handle : nil
+}
+
+private func setCallbacks(_ callbacks: OpaquePointer?) {
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
+    Inbox.from(context)?.beginBlock(isRequest: frame?.pointee.headers.cat == NGHTTP2_HCAT_REQUEST)
+    return 0
+  }
+  nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+    session, frame, name, nameCount, value, valueCount, _, context in
+    guard let inbox = Inbox.from(context) else { return 0 }
+    let goesOn = inbox.field(
+      name: UnsafeBufferPointer(start: name, count: nameCount),
+      value: UnsafeBufferPointer(start: value, count: valueCount))
+    return goesOn ? 0 : giveUpStream(session, frame, HTTP2Code.enhanceYourCalm)
+  }
+  // Without this one, fields that RFC 9113 8.2.1 forbids would be left out silently.
+  nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks) { session, frame, _, _, _, _, _, _ in
+    giveUpStream(session, frame, HTTP2Code.protocolError)
+  }
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
+    if let frame { Inbox.from(context)?.frame(frame) }
+    return 0
+  }
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+    _, _, stream, data, count, context in
+    guard let inbox = Inbox.from(context) else { return 0 }
+    inbox.events.append(.data(stream: stream, start: inbox.bytes.count, count: count))
+    inbox.bytes.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+    return 0
+  }
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, context in
+    if let frame, let inbox = Inbox.from(context) { inbox.sent(frame, session) }
+    return 0
+  }
+  nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
+    guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
+      frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
+    else { return 0 }
+    Inbox.from(context)?.events.append(.notSent(stream: frame.pointee.hd.stream_id))
+    return 0
+  }
+  // A fatal code from this one leaks in nghttp2 1.52: it always returns 0.
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, context in
+    guard let inbox = Inbox.from(context) else { return 0 }
+    inbox.openStreams -= 1
+    inbox.events.append(.closed(stream: stream, code: code))
+    return 0
+  }
+}
+
+/// The answer of a callback that wants no more of a stream's header block; the connection goes on.
+private func giveUpStream(
+  _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ code: UInt32
+) -> Int32 {
+  guard let frame else { return 0 }
+  nghttp2_submit_rst_stream(session, flagNone, frame.pointee.hd.stream_id, code)
+  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+}
