@@ -52,6 +52,8 @@ package struct WireLimits: Sendable, Equatable {
   package var drainGraceMilliseconds: UInt64 = 8_000
   /// How long a connection that we closed waits for its last bytes to leave.
   package var lingerMilliseconds: UInt64 = 1_000
+  /// How often a server looks after what no call brings about.
+  package var housekeepingMilliseconds: UInt64 = 2_000
   /// Calls that a client keeps waiting for a place among the peer's concurrent streams.
   package var queuedCallsMax = 4096
 

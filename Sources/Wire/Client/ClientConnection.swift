@@ -36,7 +36,7 @@ package final class ClientConnection: Sendable {
     self.limits = limits
     self.time = time
     var context: TLSContext?
-    if let tls { context = try TLSContext(tls, side: .client) }
+    if let tls { context = try TLSContext(tls, side: .client, time: time) }
     let eventLoop = loops.group.next()
     let target = ClientTarget(
       host: host, port: port, tls: context, limits: limits, keepalive: keepalive, time: time)

@@ -108,6 +108,7 @@ final class ClientSession: TransportOwner {
 
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault) {
     if let abortFault { throw abortFault }
+    try target.tls?.admitServer(certificate)
   }
 
   func transportDidClose(_ fault: Fault) {

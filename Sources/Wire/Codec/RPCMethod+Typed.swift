@@ -9,7 +9,7 @@ extension RPCMethod {
       @escaping @Sendable (Request, ServerCall, @escaping @Sendable (Result<Reply, Fault>) -> Void) -> Void
   ) -> RPCMethod {
     RPCMethod(
-      method.path, admits: .roles(method.admits), holdsDrain: method.holdsDrain,
+      method.path, holdsDrain: method.holdsDrain,
       .unary { call, bytes in
         let request: Request
         do throws(Fault) { request = try decode(bytes) } catch { return call.fail(error) }
@@ -43,7 +43,7 @@ extension RPCMethod {
     _ answer: @escaping @Sendable (ServerCall, RequestStream, ResponseWriter) async throws -> Void
   ) -> RPCMethod {
     RPCMethod(
-      method.path, admits: .roles(method.admits), holdsDrain: method.holdsDrain,
+      method.path, holdsDrain: method.holdsDrain,
       .streaming { call, requests, writer in
         do { try await answer(call, requests, writer) } catch { throw Fault(describing: error) }
       })

@@ -5,12 +5,18 @@ internal import NIOCore
 protocol TransportOwner: AnyObject, SendableMetatype {
   /// The handshake is over and nothing was received yet. Throws when there shall be no connection.
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault)
+  /// The handshake failed; the connection is closed next. `certificate` is what the peer showed, not verified.
+  func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault)
   /// `bytes` is what data events point into.
   func transport(didReceive event: SessionEvent, bytes: [UInt8])
   /// Exactly once: nothing more is received. The last bytes may still be on their way out.
   func transportDidClose(_ fault: Fault)
   /// Exactly once, after everything else: the socket is closed.
   func transportIsGone()
+}
+
+extension TransportOwner {
+  func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {}
 }
 
 /// Carries one HTTP/2 session over a NIO channel, with TLS or without; lives on the channel's event loop.
@@ -63,7 +69,10 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   private func proceed() {
     guard phase == .shakingHands else { return }
     do throws(Fault) {
-      guard try tls?.shakeHands() ?? true else { return }
+      do throws(Fault) { guard try tls?.shakeHands() ?? true else { return } } catch {
+        owner.transportDidRefuse(tls?.refusedCertificate, error)
+        throw error
+      }
       phase = .open
       try owner.transportDidOpen(tls?.peerCertificate())
     } catch {

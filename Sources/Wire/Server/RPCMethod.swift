@@ -8,9 +8,11 @@ package struct RPCMethod: Sendable {
     case everyone
     case roles(Set<Role>)
 
+    package static let nobody = Admission.roles([])
+
     package init(arrayLiteral roles: Role...) { self = .roles(Set(roles)) }
 
-    func admits(_ peer: Peer) -> Bool {
+    package func admits(_ peer: Peer) -> Bool {
       switch self {
       case .everyone: true
       case .roles(let roles): !roles.isDisjoint(with: peer.roles)
@@ -34,7 +36,18 @@ package struct RPCMethod: Sendable {
   /// Whether a draining server waits for open calls of this method. Not for watchers, which never end by themselves.
   package let holdsDrain: Bool
 
+  /// A method of the fleet: who may call it is in ``AccessTable/fleet``, and nobody may when it isn't there.
+  package init(_ path: String, holdsDrain: Bool = true, _ handler: Handler) {
+    self.init(path: path, admits: AccessTable.fleet[path], holdsDrain: holdsDrain, handler: handler)
+  }
+
+  /// A method of a service that is none of the fleet's, such as a test's.
   package init(_ path: String, admits: Admission, holdsDrain: Bool = true, _ handler: Handler) {
+    precondition(!AccessTable.fleet.names(path), "who may call \(path) is said in the access table alone")
+    self.init(path: path, admits: admits, holdsDrain: holdsDrain, handler: handler)
+  }
+
+  private init(path: String, admits: Admission, holdsDrain: Bool, handler: Handler) {
     precondition(path.first == "/" && path.split(separator: "/").count == 2, "\(path) is no method path")
     self.path = path
     self.admits = admits

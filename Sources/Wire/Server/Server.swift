@@ -25,16 +25,17 @@ package final class Server: Sendable {
   private let group: MultiThreadedEventLoopGroup
   private let state = Locked(State())
 
-  /// `observer` hears of each call that ends, on an event loop: it must not block.
+  /// `observer` hears of each call that ends, on an event loop: it must not block. `audit` hears of what was refused.
   package init(
     configuration: ServerConfiguration, methods: [RPCMethod], time: any TimeSource,
-    observer: (@Sendable (CallRecord) -> Void)? = nil
+    audit: AuditLog? = nil, observer: (@Sendable (CallRecord) -> Void)? = nil
   ) {
     self.configuration = configuration
     shared = ServerShared(
       methods: MethodTable(methods), limits: configuration.limits,
       plaintextRoles: configuration.tls == nil ? configuration.plaintextRoles : [],
-      trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, observer: observer)
+      trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, audit: audit,
+      observer: observer)
     group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.loopCount))
   }
 
@@ -53,7 +54,7 @@ package final class Server: Sendable {
           + "beyond loopback in so many words")
     }
     var context: TLSContext?
-    if let tls = configuration.tls { context = try TLSContext(tls, side: .server) }
+    if let tls = configuration.tls { context = try TLSContext(tls, side: .server, time: shared.time) }
     let tls = context
     let channel: any Channel
     do {
@@ -68,8 +69,18 @@ package final class Server: Sendable {
         .failedPrecondition, "can't listen at \(configuration.host):\(configuration.port): \(error)")
     }
     state.withLock { $0.phase = .listening(channel) }
+    keepHouse()
     let bound = channel.localAddress
     return (bound?.ipAddress ?? configuration.host, bound?.port ?? configuration.port)
+  }
+
+  /// What nobody's call brings about: now and then, on one loop.
+  private func keepHouse() {
+    let pause = TimeAmount.milliseconds(Int64(configuration.limits.housekeepingMilliseconds))
+    group.next().scheduleRepeatedTask(initialDelay: pause, delay: pause) { [weak self] task in
+      guard let self else { return task.cancel() }
+      shared.audit?.tick()
+    }
   }
 
   private func accept(_ channel: any Channel, _ tls: TLSContext?) -> EventLoopFuture<Void> {
@@ -82,7 +93,7 @@ package final class Server: Sendable {
       }
       let connection = ServerConnection(
         shared: shared, session: session, eventLoop: channel.eventLoop,
-        address: channel.remoteAddress?.description ?? "unknown"
+        address: channel.remoteAddress?.text ?? "unknown"
       ) { [self] in remove(number) }
       add(number, connection.link)
       let transport = Transport(
@@ -149,10 +160,17 @@ package final class Server: Sendable {
     }
     state.withLock { $0.phase = .stopped }
     try? await group.shutdownGracefully()
+    shared.audit?.finish()
   }
 }
 
 extension SocketAddress {
+  /// `address:port`, as people write it.
+  var text: String {
+    guard let ipAddress, let port else { return description }
+    return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+  }
+
   var isLoopback: Bool {
     switch self {
     case .v4: ipAddress?.hasPrefix("127.") == true

@@ -35,11 +35,7 @@ extension ServerConnection {
     guard let method = shared.methods[path] else {
       throw Fault(.unimplemented, "there is no method \(String(decoding: path.prefix(256), as: UTF8.self))")
     }
-    guard method.admits.admits(peer) else {
-      let roles = peer.roles.map(\.rawValue).sorted().joined(separator: ", ")
-      throw Fault(
-        .permissionDenied, "\(method.path) is not for \(roles.isEmpty ? "callers without a role" : roles)")
-    }
+    guard method.admits.admits(peer) else { throw denial(of: method) }
     let started = shared.time.instant
     var deadline: Instant?
     if let text = block.first("grpc-timeout") {

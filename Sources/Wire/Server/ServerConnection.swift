@@ -63,11 +63,15 @@ final class ServerConnection: TransportOwner {
       peer.roles = []
       return
     }
-    let (role, uri) = try certificate.identity(trustDomain: trustDomain)
+    peer.subject = certificate.subject
+    let (role, uri) = try identity(in: certificate, trustDomain: trustDomain)
     peer.role = role
     peer.roles = [role]
     peer.uri = uri
-    peer.subject = certificate.subject
+  }
+
+  func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {
+    auditHandshake(certificate, fault)
   }
 
   func transportDidClose(_ fault: Fault) {

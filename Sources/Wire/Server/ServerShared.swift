@@ -8,5 +8,6 @@ struct ServerShared: Sendable {
   let trustDomain: String?
   let time: any TimeSource
   let counters: ServerCounters
+  let audit: AuditLog?
   let observer: (@Sendable (CallRecord) -> Void)?
 }

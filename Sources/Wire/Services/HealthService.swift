@@ -67,10 +67,10 @@ package final class HealthService: Sendable {
 
   package var methods: [RPCMethod] {
     [
-      RPCMethod("/grpc.health.v1.Health/Check", admits: .everyone, .unary { [self] in check($0, $1) }),
-      RPCMethod("/grpc.health.v1.Health/List", admits: .everyone, .unary { [self] call, _ in list(call) }),
+      RPCMethod("/grpc.health.v1.Health/Check", .unary { [self] in check($0, $1) }),
+      RPCMethod("/grpc.health.v1.Health/List", .unary { [self] call, _ in list(call) }),
       RPCMethod(
-        "/grpc.health.v1.Health/Watch", admits: .everyone, holdsDrain: false,
+        "/grpc.health.v1.Health/Watch", holdsDrain: false,
         .streaming { [self] _, requests, writer in try await watch(requests, writer) }),
     ]
   }

@@ -29,7 +29,7 @@ package struct ReflectionService: Sendable {
   package var methods: [RPCMethod] {
     Self.paths.map { path in
       RPCMethod(
-        "/\(path).ServerReflection/ServerReflectionInfo", admits: .everyone, holdsDrain: false,
+        "/\(path).ServerReflection/ServerReflectionInfo", holdsDrain: false,
         .streaming { _, requests, writer in
           for try await message in requests { try await writer.send(try answer(message)) }
         })

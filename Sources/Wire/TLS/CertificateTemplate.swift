@@ -8,6 +8,8 @@ struct CertificateTemplate {
   /// In OpenSSL's words, such as `URI:spiffe://…,DNS:localhost`.
   var alternativeNames: [String]
   var extendedKeyUsage: String?
+  /// In OpenSSL's words; `nil` is what an authority or a leaf needs.
+  var keyUsage: String?
   /// Relative to now. The start lies a little back, for clocks that are not quite together.
   var startSeconds: Int = -300
   var endSeconds: Int
@@ -59,7 +61,7 @@ struct CertificateTemplate {
     }
   }
 
-  private static func isPlain(_ byte: UInt8) -> Bool {
+  static func isPlain(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
@@ -100,7 +102,10 @@ struct CertificateTemplate {
     X509V3_set_ctx(&context, issuer, handle, nil, nil, 0)
     var extensions: [(Int32, String)] = [
       (NID_basic_constraints, isAuthority ? "critical,CA:TRUE,pathlen:0" : "critical,CA:FALSE"),
-      (NID_key_usage, isAuthority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature"),
+      (
+        NID_key_usage,
+        keyUsage ?? (isAuthority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature")
+      ),
       (NID_subject_key_identifier, "hash"),
       (NID_subject_alt_name, alternativeNames.joined(separator: ",")),
     ]

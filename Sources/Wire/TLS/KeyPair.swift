@@ -11,7 +11,7 @@ internal import COpenSSL
 final class KeyPair {
   let handle: OpaquePointer
 
-  private init(handle: OpaquePointer) { self.handle = handle }
+  init(handle: OpaquePointer) { self.handle = handle }
 
   deinit { EVP_PKEY_free(handle) }
 

@@ -13,18 +13,29 @@ struct PeerCertificate: Sendable {
   let subject: String
   /// Every URI among its alternative names.
   let uris: [String]
+  /// It may sign others, so it isn't anybody's own: SPIFFE keeps the two apart.
+  let isAuthority: Bool
 
   /// Takes `certificate` over, and frees it.
   init(certificate: OpaquePointer) {
     defer { X509_free(certificate) }
     subject = Self.subject(of: certificate)
     uris = Self.uris(of: certificate)
+    let signs = X509_get_key_usage(certificate)
+    let hasKeyUsage = X509_get_extension_flags(certificate) & UInt32(EXFLAG_KUSAGE) != 0
+    isAuthority =
+      X509_check_ca(certificate) != 0
+      || hasKeyUsage && signs & UInt32(X509v3_KU_KEY_CERT_SIGN | X509v3_KU_CRL_SIGN) != 0
   }
 
-  init(subject: String, uris: [String]) {
+  init(subject: String, uris: [String], isAuthority: Bool = false) {
     self.subject = subject
     self.uris = uris
+    self.isAuthority = isAuthority
   }
+
+  /// All of them, for an audit.
+  var uriText: String? { uris.isEmpty ? nil : uris.joined(separator: " ") }
 
   private static func subject(of certificate: OpaquePointer) -> String {
     guard let memory = BIO_new(BIO_s_mem()) else { return "" }
@@ -57,21 +68,36 @@ struct PeerCertificate: Sendable {
     return uris
   }
 
-  /// Who the peer is: `spiffe://<trust domain>/<role>[/<name>]`, from exactly one URI. Throws for any other.
+  /// Who the peer is: `spiffe://<trust domain>/<role>[/<name>]`, from exactly one URI, byte for byte: no escapes, no
+  /// other case, no empty or dotted segments. Throws for any other.
   func identity(trustDomain: String) throws(Fault) -> (role: Role, uri: String) {
+    guard !isAuthority else {
+      throw Fault(.unauthenticated, "an authority's certificate is for signing others, not for calling")
+    }
     guard uris.count == 1, let uri = uris.first else {
       throw Fault(
         .unauthenticated, "a certificate needs exactly one URI among its names; this one has \(uris.count)")
     }
-    let prefix = "spiffe://\(trustDomain)/"
-    guard uri.utf8.count <= 2048, uri.hasPrefix(prefix) else {
-      throw Fault(.unauthenticated, "\(uri.prefix(256)) isn't of the trust domain \(trustDomain)")
+    let bytes = uri.utf8
+    let prefix = "spiffe://\(trustDomain)/".utf8
+    guard bytes.count <= 2048, bytes.starts(with: prefix) else {
+      throw Fault(.unauthenticated, "\(uri.cut(toByteCount: 256)) isn't of the trust domain \(trustDomain)")
     }
-    let path = uri.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
-    guard !path.contains(where: \.isEmpty), let first = path.first, let role = Role(rawValue: String(first))
+    let path = bytes.dropFirst(prefix.count).split(
+      separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    guard path.allSatisfy(Self.isSegment), let first = path.first,
+      let role = Role.allCases.first(where: { $0.rawValue.utf8.elementsEqual(first) })
     else {
-      throw Fault(.unauthenticated, "\(uri.prefix(256)) names no role")
+      throw Fault(.unauthenticated, "\(uri.cut(toByteCount: 256)) names no role")
     }
     return (role, uri)
+  }
+
+  /// A path segment as SPIFFE has it: letters, digits, `.`, `-`, `_`, and neither `.` nor `..`.
+  private static func isSegment(_ bytes: Substring.UTF8View) -> Bool {
+    guard !bytes.isEmpty, !bytes.elementsEqual(".".utf8), !bytes.elementsEqual("..".utf8) else {
+      return false
+    }
+    return bytes.allSatisfy(CertificateTemplate.isPlain)
   }
 }

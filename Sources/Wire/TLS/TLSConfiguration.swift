@@ -1,3 +1,5 @@
+package import Base
+
 /// The files that make a TLS endpoint, all PEM.
 package struct TLSConfiguration: Sendable, Equatable {
   /// Our certificate, then its intermediates.
@@ -12,10 +14,13 @@ package struct TLSConfiguration: Sendable, Equatable {
   package var requireClientCertificate: Bool
   /// For a client: the name or address that the server's certificate must have, when it isn't the host dialled.
   package var serverName: String?
+  /// For a client: the roles of which a server has to be one, so that no caller's certificate can pose as a server.
+  /// Empty asks nothing, for servers that are none of the fleet's.
+  package var serverRoles: Set<Role>
 
   package init(
     certificateChainFile: String?, privateKeyFile: String?, authoritiesFile: String, trustDomain: String,
-    requireClientCertificate: Bool = true, serverName: String? = nil
+    requireClientCertificate: Bool = true, serverName: String? = nil, serverRoles: Set<Role> = []
   ) {
     self.certificateChainFile = certificateChainFile
     self.privateKeyFile = privateKeyFile
@@ -23,5 +28,6 @@ package struct TLSConfiguration: Sendable, Equatable {
     self.trustDomain = trustDomain
     self.requireClientCertificate = requireClientCertificate
     self.serverName = serverName
+    self.serverRoles = serverRoles
   }
 }

@@ -13,21 +13,30 @@ internal import COpenSSL
 final class TLSContext: @unchecked Sendable {
   private let context: OpaquePointer
   let side: Session.Side
-  let trustDomain: String
-  private let serverName: String?
+  private let configuration: TLSConfiguration
+  private let time: any TimeSource
 
-  init(_ configuration: TLSConfiguration, side: Session.Side) throws(Fault) {
+  convenience init(
+    _ configuration: TLSConfiguration, side: Session.Side, time: any TimeSource = SystemTime()
+  ) throws(Fault) {
+    try self.init(configuration, files: try TLSFiles.read(configuration), side: side, time: time)
+  }
+
+  /// From bytes that were read before; `configuration` gives their names and the rules.
+  init(
+    _ configuration: TLSConfiguration, files: TLSFiles, side: Session.Side, time: any TimeSource
+  ) throws(Fault) {
     guard let context = SSL_CTX_new(side == .server ? TLS_server_method() : TLS_client_method()) else {
       throw Fault(.internalError, "OpenSSL has no TLS: \(opensslText())")
     }
     self.context = context
     self.side = side
-    trustDomain = configuration.trustDomain
-    serverName = configuration.serverName
+    self.configuration = configuration
+    self.time = time
     // From here a throw runs deinit, which frees the context.
-    try Self.setRules(context, side: side)
-    try Self.setIdentity(context, configuration, side: side)
-    try Self.setAuthorities(context, configuration, side: side)
+    try TLSProfile.set(on: context, side: side)
+    try setIdentity(files)
+    try setAuthorities(files)
   }
 
   deinit { SSL_CTX_free(context) }
@@ -35,111 +44,114 @@ final class TLSContext: @unchecked Sendable {
   /// A connection's engine. `host` is what a client dialled: the server's certificate must be for it.
   func makeEngine(host: String?) throws(Fault) -> TLSEngine {
     guard let ssl = SSL_new(context) else { throw Fault(.internalError, "no TLS session: \(opensslText())") }
-    return try TLSEngine(ssl: ssl, side: side, host: side == .client ? serverName ?? host : nil)
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl), seconds)
+    return try TLSEngine(
+      ssl: ssl, side: side, host: side == .client ? configuration.serverName ?? host : nil)
   }
 
-  /// Mozilla's intermediate profile.
-  private static func setRules(_ context: OpaquePointer, side: Session.Side) throws(Fault) {
-    let ciphers =
-      "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-      + "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-    guard marquee_ssl_ctx_set_min_proto_version(context, TLS1_2_VERSION) == 1,
-      SSL_CTX_set_cipher_list(context, ciphers) == 1
-    else { throw Fault(.internalError, "OpenSSL refuses the TLS profile: \(opensslText())") }
-    _ = marquee_ssl_ctx_set_mode(
-      context,
-      Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
-    _ = SSL_CTX_set_options(context, UInt64(1) << 30 /* SSL_OP_NO_RENEGOTIATION */)
-    _ = SSL_CTX_set_options(context, UInt64(1) << 17 /* SSL_OP_NO_COMPRESSION */)
-    // No sessions are resumed, so that every connection shows its certificate.
-    _ = SSL_CTX_set_options(context, UInt64(1) << 14 /* SSL_OP_NO_TICKET */)
-    _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
-    if side == .server {
-      _ = SSL_CTX_set_num_tickets(context, 0)
-      SSL_CTX_set_alpn_select_cb(context, chooseProtocol, nil)
-    } else {
-      let offer: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
-      guard SSL_CTX_set_alpn_protos(context, offer, UInt32(offer.count)) == 0 else {
-        throw Fault(.internalError, "OpenSSL refuses ALPN: \(opensslText())")
-      }
+  /// A client's look at the server that it reached: throws when it has none of the roles that it must have.
+  func admitServer(_ certificate: PeerCertificate?) throws(Fault) {
+    let wanted = configuration.serverRoles
+    guard !wanted.isEmpty else { return }
+    var reason = "it shows no certificate"
+    if let certificate {
+      do throws(Fault) {
+        let role = try certificate.identity(trustDomain: configuration.trustDomain).role
+        if wanted.contains(role) { return }
+        reason = "its role is \(role.rawValue)"
+      } catch { reason = error.message }
+    }
+    let names = wanted.map(\.rawValue).sorted().joined(separator: " or ")
+    throw Fault(.unavailable, "the server's certificate isn't that of \(names): \(reason)")
+  }
+
+  /// Whether certificates that were verified by another context would be by this one.
+  func trusts(_ peer: TLSEngine) -> Bool {
+    guard let store = SSL_CTX_get_cert_store(context), let verification = X509_STORE_CTX_new() else {
+      return false
+    }
+    defer {
+      X509_STORE_CTX_free(verification)
+      ERR_clear_error()
+    }
+    return peer.withCertificates { certificate, chain in
+      guard X509_STORE_CTX_init(verification, store, certificate, chain) == 1,
+        X509_STORE_CTX_set_default(verification, side == .server ? "ssl_client" : "ssl_server") == 1
+      else { return false }
+      X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(verification), seconds)
+      return X509_verify_cert(verification) == 1
     }
   }
 
-  private static func setIdentity(
-    _ context: OpaquePointer, _ configuration: TLSConfiguration, side: Session.Side
-  ) throws(Fault) {
-    guard let chain = configuration.certificateChainFile, let key = configuration.privateKeyFile else {
+  /// By our clock, not by OpenSSL's.
+  private var seconds: time_t { time_t(time.now.milliseconds / 1000) }
+
+  private func setIdentity(_ files: TLSFiles) throws(Fault) {
+    guard let chain = files.chain, let key = files.key, let chainPath = configuration.certificateChainFile,
+      let keyPath = configuration.privateKeyFile
+    else {
       guard side == .client else {
         throw Fault(.failedPrecondition, "a TLS server needs a certificate chain file and a private key file")
       }
       return
     }
-    try requirePrivate(key)
-    guard SSL_CTX_use_certificate_chain_file(context, chain) == 1 else {
-      throw Fault(.failedPrecondition, "can't read the certificate chain \(chain): \(opensslText())")
+    let certificates = try PEM.certificates(chain, of: chainPath)
+    let pair = try PEM.privateKey(key, of: keyPath)
+    for (index, certificate) in certificates.enumerated() {
+      if index == 0 {
+        guard SSL_CTX_use_certificate(context, certificate.handle) == 1 else {
+          throw Fault(.failedPrecondition, "can't use the certificate in \(chainPath): \(opensslText())")
+        }
+        continue
+      }
+      X509_up_ref(certificate.handle)
+      guard marquee_ssl_ctx_add_chain(context, certificate.handle) == 1 else {
+        X509_free(certificate.handle)
+        throw Fault(.failedPrecondition, "can't use an intermediate in \(chainPath): \(opensslText())")
+      }
     }
-    guard SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1,
-      SSL_CTX_check_private_key(context) == 1
-    else {
+    guard SSL_CTX_use_PrivateKey(context, pair.handle) == 1, SSL_CTX_check_private_key(context) == 1 else {
       throw Fault(
-        .failedPrecondition,
-        "the private key \(key) can't be read, or isn't that of \(chain): \(opensslText())")
+        .failedPrecondition, "the private key \(keyPath) isn't that of \(chainPath): \(opensslText())")
     }
   }
 
-  private static func setAuthorities(
-    _ context: OpaquePointer, _ configuration: TLSConfiguration, side: Session.Side
-  ) throws(Fault) {
-    let file = configuration.authoritiesFile
-    guard SSL_CTX_load_verify_locations(context, file, nil) == 1 else {
-      throw Fault(.failedPrecondition, "can't read the authorities \(file): \(opensslText())")
+  private func setAuthorities(_ files: TLSFiles) throws(Fault) {
+    let authorities = try PEM.certificates(files.authorities, of: configuration.authoritiesFile)
+    let store = SSL_CTX_get_cert_store(context)
+    for authority in authorities {
+      guard X509_STORE_add_cert(store, authority.handle) == 1 else {
+        throw Fault(
+          .failedPrecondition,
+          "can't use an authority in \(configuration.authoritiesFile): \(opensslText())")
+      }
     }
     switch side {
-    case .client: SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
+    case .client: SSL_CTX_set_verify(context, SSL_VERIFY_PEER, noteRefusal)
     case .server:
       guard configuration.requireClientCertificate else { return }
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
-      guard let names = SSL_load_client_CA_file(file) else {
-        throw Fault(.failedPrecondition, "no authority in \(file): \(opensslText())")
+      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, noteRefusal)
+      for authority in authorities {
+        guard SSL_CTX_add_client_CA(context, authority.handle) == 1 else {
+          throw Fault(.internalError, "can't name an authority to clients: \(opensslText())")
+        }
       }
-      SSL_CTX_set_client_CA_list(context, names)
-    }
-  }
-
-  private static func requirePrivate(_ path: String) throws(Fault) {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw Fault(.failedPrecondition, "can't read the private key \(path): \(errnoText())")
-    }
-    guard status.st_mode & 0o077 == 0 else {
-      throw Fault(
-        .failedPrecondition,
-        "the private key \(path) can be read by others than its owner: chmod 600 it, and consider it known")
     }
   }
 }
 
-/// Server's choice of protocol: h2, or no connection.
-private let chooseProtocol:
-  @convention(c) (
-    OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
-    UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
-  ) -> Int32 = { _, chosen, chosenCount, offer, offerCount, _ in
-    guard let offer else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    let count = Int(offerCount)
-    var index = 0
-    while index < count {
-      let size = Int(offer[index])
-      guard index + 1 + size <= count else { break }
-      if size == 2, offer[index + 1] == UInt8(ascii: "h"), offer[index + 2] == UInt8(ascii: "2") {
-        chosen?.pointee = offer + index + 1
-        chosenCount?.pointee = 2
-        return SSL_TLSEXT_ERR_OK
-      }
-      index += 1 + size
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL
-  }
+/// Leaves what the peer showed where ``TLSEngine/refusedCertificate`` finds it; decides nothing.
+private let noteRefusal: @convention(c) (Int32, OpaquePointer?) -> Int32 = { isGood, verification in
+  guard isGood != 1, let verification,
+    let ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()),
+    let note = SSL_get_ex_data(OpaquePointer(ssl), 0),
+    let certificate = X509_STORE_CTX_get0_cert(verification)
+  else { return isGood }
+  X509_up_ref(certificate)
+  Unmanaged<TLSEngine.Note>.fromOpaque(note).takeUnretainedValue().certificate = PeerCertificate(
+    certificate: certificate)
+  return isGood
+}
 
 /// The text of OpenSSL's last error on this thread; clears its queue.
 func opensslText() -> String {

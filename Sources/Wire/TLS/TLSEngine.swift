@@ -11,6 +11,12 @@ final class TLSEngine {
   private let side: Session.Side
   private let clear: UnsafeMutableRawBufferPointer
   private(set) var isEstablished = false
+  private let note = Note()
+
+  /// What a verification that failed leaves for us.
+  final class Note {
+    var certificate: PeerCertificate?
+  }
 
   /// Takes `ssl` over.
   init(ssl: OpaquePointer, side: Session.Side, host: String?) throws(Fault) {
@@ -23,6 +29,7 @@ final class TLSEngine {
     self.input = input
     self.output = output
     SSL_set_bio(ssl, input, output)
+    _ = SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(note).toOpaque())
     // An empty BIO is not the end: the rest is still on its way.
     _ = BIO_ctrl(input, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, nil)
     switch side {
@@ -135,6 +142,15 @@ final class TLSEngine {
   }
 
   var hasOutput: Bool { BIO_ctrl_pending(output) > 0 }
+
+  /// The certificate that a peer showed and that made the handshake fail. Nothing in it is true.
+  var refusedCertificate: PeerCertificate? { note.certificate }
+
+  /// The peer's certificate with what it sent beside it. False without one.
+  func withCertificates(_ body: (OpaquePointer, OpaquePointer?) -> Bool) -> Bool {
+    guard let certificate = SSL_get0_peer_certificate(ssl) else { return false }
+    return body(certificate, SSL_get_peer_cert_chain(ssl))
+  }
 
   /// The peer's verified certificate.
   func peerCertificate() -> PeerCertificate? {

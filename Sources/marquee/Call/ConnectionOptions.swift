@@ -38,7 +38,7 @@ struct IdentityOptions: ParsableArguments {
     let name = identity ?? role.rawValue
     return TLSConfiguration(
       certificateChainFile: "\(directory)/\(name).pem", privateKeyFile: "\(directory)/\(name).key",
-      authoritiesFile: "\(directory)/authority.pem", trustDomain: domain)
+      authoritiesFile: "\(directory)/authority.pem", trustDomain: domain, serverRoles: [.edge, .control])
   }
 }
 

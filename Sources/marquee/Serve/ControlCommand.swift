@@ -20,6 +20,7 @@ struct ControlCommand: AsyncParsableCommand {
   @OptionGroup var options: ListenOptions
 
   func run() async throws {
+    let audit = try AuditWriter(path: options.auditLog)
     let node = try ControlNode(
       directory: data, configuration: try FleetConfiguration(path: fleet, disk: SystemDisk()),
       disk: SystemDisk(),
@@ -29,13 +30,15 @@ struct ControlCommand: AsyncParsableCommand {
     let methods = service.methods + health.methods
     let server = Server(
       configuration: try options.configuration(listen, role: .control, loops: 1),
-      methods: methods + ReflectionService(listing: methods).methods, time: SystemTime())
+      methods: methods + ReflectionService(listing: methods).methods, time: SystemTime(),
+      audit: audit.auditLog)
     let bound = try await server.start()
     log("control node listens on \(bound.host):\(bound.port), routing epoch \(await node.routing.epoch)")
     await StopSignal.wait()
     health.shutDown()
     await server.drain()
     try await node.close()
+    audit.close()
     log("stopped")
   }
 }

@@ -37,6 +37,7 @@ struct EdgeCommand: AsyncParsableCommand {
     guard fleet.region(named: region) != nil else {
       throw Fault(.invalidArgument, "\(self.fleet) has no region \(region)")
     }
+    let audit = try AuditWriter(path: options.auditLog)
     let tls = try options.identity.tls(role: .edge)
     let loops = WireLoops()
     let fetcher = ChunkFetcher(control: control, tls: tls, loops: loops)
@@ -67,7 +68,8 @@ struct EdgeCommand: AsyncParsableCommand {
     let methods = service.methods + health.methods
     let server = Server(
       configuration: try options.configuration(listen, role: .edge, loops: 1),
-      methods: methods + ReflectionService(listing: methods).methods, time: SystemTime())
+      methods: methods + ReflectionService(listing: methods).methods, time: SystemTime(),
+      audit: audit.auditLog)
     let bound = try await server.start()
     await announce(replica, start, bound)
 
@@ -92,6 +94,7 @@ struct EdgeCommand: AsyncParsableCommand {
     await replica.stop()
     await eventLog.close()
     await fetcher.close()
+    audit.close()
     log("stopped")
   }
 

@@ -10,6 +10,11 @@ struct ListenOptions: ParsableArguments {
     help:
       "With --plaintext: listen beyond loopback without TLS. Anybody who reaches the port may do anything.")
   var allowPlaintextBeyondLoopback = false
+  @Option(
+    help: ArgumentHelp(
+      "Where refused calls, handshakes and certificates are written down, a line of JSON each; standard error when not said.",
+      valueName: "file"), completion: .file())
+  var auditLog: String?
 
   func configuration(_ address: Address, role: Role, loops: Int) throws(Fault) -> ServerConfiguration {
     ServerConfiguration(

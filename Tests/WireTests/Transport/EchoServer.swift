@@ -26,11 +26,11 @@ final class EchoServer: Sendable {
 
   init(
     tls: TLSConfiguration? = nil, limits: WireLimits = WireLimits(), roles: Set<Role> = [.edgeClient],
-    time: any TimeSource = SystemTime()
+    time: any TimeSource = SystemTime(), audit: AuditLog? = nil
   ) async throws {
     let configuration = ServerConfiguration(
       host: "127.0.0.1", port: 0, tls: tls, plaintextRoles: roles, limits: limits)
-    server = Server(configuration: configuration, methods: Self.methods(seen), time: time)
+    server = Server(configuration: configuration, methods: Self.methods(seen), time: time, audit: audit)
     (host, port) = try await server.start()
   }
 

@@ -65,59 +65,6 @@ import Testing
     await echo.server.drain()
   }
 
-  @Test("certificates that are not as they must be get no connection")
-  func refused() async throws {
-    let fixture = try Fixture()
-    let stranger = try Fixture()
-    let echo = try await EchoServer(tls: fixture.server.configuration())
-    let none = TLSConfiguration(
-      certificateChainFile: nil, privateKeyFile: nil, authoritiesFile: fixture.server.authorities,
-      trustDomain: "marquee.test")
-    var foreign = try stranger.issue(.edgeClient)
-    foreign.authoritiesFile = fixture.server.authorities
-    let uri = "URI:spiffe://marquee.test/edge-client/odd"
-    var authority = try fixture.issue(.edgeClient, "plain")
-    authority.certificateChainFile = fixture.directory + "/ca/authority.pem"
-    authority.privateKeyFile = fixture.directory + "/ca/authority.key"
-    let cases: [(String, TLSConfiguration)] = [
-      ("none", none),
-      ("another authority", foreign),
-      ("an authority's own", authority),
-      (
-        "expired",
-        try fixture.issue(
-          {
-            $0.startSeconds = -1000; $0.endSeconds = -500
-          }, "expired")
-      ),
-      ("not yet valid", try fixture.issue({ $0.startSeconds = 1000 }, "early")),
-      ("two URIs", try fixture.issue({ $0.alternativeNames = [uri, uri] }, "two")),
-      ("no URI", try fixture.issue({ $0.alternativeNames = ["DNS:localhost"] }, "no-uri")),
-      ("no path", try fixture.issue({ $0.alternativeNames = ["URI:spiffe://marquee.test"] }, "no-path")),
-      (
-        "empty path",
-        try fixture.issue({ $0.alternativeNames = ["URI:spiffe://marquee.test/"] }, "empty-path")
-      ),
-      (
-        "no role",
-        try fixture.issue({ $0.alternativeNames = ["URI:spiffe://marquee.test/root/x"] }, "no-role")
-      ),
-      (
-        "other domain",
-        try fixture.issue({ $0.alternativeNames = ["URI:spiffe://else.test/ops/x"] }, "domain")
-      ),
-      ("server only", try fixture.issue({ $0.extendedKeyUsage = "serverAuth" }, "server-only")),
-    ]
-    for (name, tls) in cases {
-      let client = try echo.client(tls: tls)
-      let failure = await outcome { () throws(CallFailure) in try await client.unary(EchoServer.unary, []) }
-      #expect(failure?.code == .unavailable, "\(name)")
-      await client.close()
-    }
-    #expect(echo.server.counters.callsStarted == 0)
-    await echo.server.drain()
-  }
-
   @Test("a client takes no server of another authority or another name")
   func wrongServer() async throws {
     let fixture = try Fixture()

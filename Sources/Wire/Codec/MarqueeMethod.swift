@@ -1,9 +1,4 @@
-package import Base
-
-/// Every method of ours, and the roles that may call it: the one place that says so.
-///
-/// A method that is not listed has no path, and a new one doesn't compile before somebody has said who may call it.
-/// Health and reflection, which are not ours, are for everyone with a connection.
+/// Every method of ours. Who may call them is in ``AccessTable``.
 package enum MarqueeMethod: String, Sendable, CaseIterable {
   case rank = "/marquee.v1.Ranking/Rank"
   case record = "/marquee.v1.Events/Record"
@@ -20,16 +15,6 @@ package enum MarqueeMethod: String, Sendable, CaseIterable {
   case route = "/marquee.v1.Operations/Route"
 
   package var path: String { rawValue }
-
-  package var admits: Set<Role> {
-    switch self {
-    case .rank, .record: [.edgeClient, .ops]
-    case .getRouting, .watchRouting: [.edgeClient, .edge, .control, .ops]
-    case .fetchChunks: [.edge, .control]
-    case .follow: [.edge]
-    case .publish, .missingChunks, .rollback, .pin, .unpin, .status, .route: [.ops]
-    }
-  }
 
   /// Whether a draining server waits for open calls: not for those that never end by themselves.
   var holdsDrain: Bool {
