@@ -49,9 +49,27 @@ package struct WireLimits: Sendable, Equatable {
   /// How long a draining server waits for a peer to have seen the first GOAWAY.
   package var drainNoticeMilliseconds: UInt64 = 1_000
   /// How long a draining server lets open calls go on.
-  package var drainGraceMilliseconds: UInt64 = 8_000
+  package var drainGraceMilliseconds: UInt64 = 7_000
+  /// How long the statuses of calls that it ended then may take to leave. With `lingerMilliseconds` that makes 8.5 s
+  /// from SIGTERM to the last connection's end.
+  package var drainLeaveMilliseconds: UInt64 = 500
   /// How long a connection that we closed waits for its last bytes to leave.
   package var lingerMilliseconds: UInt64 = 1_000
+  // MARK: Age
+
+  /// How long a server keeps a connection, ± 10 % so that those made together don't end together. Then GOAWAY
+  /// (`max_age`) sends new calls to another: it is how a changed certificate, or a changed set of servers, reaches
+  /// everybody. `UInt64.max` is for ever.
+  package var connectionAgeMilliseconds: UInt64 = 3_600_000
+  /// How long calls on it may go on after that, streams that never end by themselves too.
+  package var connectionAgeGraceMilliseconds: UInt64 = 600_000
+  /// How long a server keeps a connection on which there is no call, ± 10 %; then GOAWAY (`max_idle`).
+  package var connectionIdleMilliseconds: UInt64 = 900_000
+
+  // MARK: Housekeeping
+
+  /// How often certificate files are looked at for changes.
+  package var certificateLookMilliseconds: UInt64 = 2_000
   /// How often a server looks after what no call brings about.
   package var housekeepingMilliseconds: UInt64 = 2_000
   /// Calls that a client keeps waiting for a place among the peer's concurrent streams.

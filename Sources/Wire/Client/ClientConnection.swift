@@ -35,11 +35,11 @@ package final class ClientConnection: Sendable {
     self.port = port
     self.limits = limits
     self.time = time
-    var context: TLSContext?
-    if let tls { context = try TLSContext(tls, side: .client, time: time) }
+    var source: TLSSource?
+    if let tls { source = try TLSSource(tls, side: .client, time: time, limits: limits) }
     let eventLoop = loops.group.next()
     let target = ClientTarget(
-      host: host, port: port, tls: context, limits: limits, keepalive: keepalive, time: time)
+      host: host, port: port, tls: source, limits: limits, keepalive: keepalive, time: time)
     link = ClientLink(eventLoop: eventLoop) { ClientCore(target: target, eventLoop: eventLoop) }
   }
 

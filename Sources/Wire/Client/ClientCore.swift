@@ -6,7 +6,7 @@ internal import NIOPosix
 struct ClientTarget: Sendable {
   let host: String
   let port: Int
-  let tls: TLSContext?
+  let tls: TLSSource?
   let limits: WireLimits
   let keepalive: Keepalive?
   let time: any TimeSource
@@ -146,7 +146,7 @@ final class ClientCore {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          let engine = try target.tls?.makeEngine(host: target.host)
+          let engine = try target.tls?.freshContext().makeEngine(host: target.host)
           let transport = Transport(
             session: bound.value.session, tls: engine, owner: bound.value, limits: target.limits)
           bound.value.transport = transport

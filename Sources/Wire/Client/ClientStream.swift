@@ -9,6 +9,8 @@ final class ClientStream: @unchecked Sendable {
     case streaming(StreamingEnds)
   }
 
+  static let moveCountMax = 8
+
   let path: String
   let metadata: Metadata
   let deadline: Instant?
@@ -28,8 +30,8 @@ final class ClientStream: @unchecked Sendable {
   var unconsumedCount = 0
   /// It never left this host.
   var wasNotSent = false
-  /// It was refused once and is on its way again.
-  var hasMoved = false
+  /// How often it was refused, or not sent, and was on its way again.
+  var moveCount = 0
   /// The caller knows how it ended.
   var isEnded = false
 
@@ -63,15 +65,16 @@ final class ClientStream: @unchecked Sendable {
     return block
   }
 
-  /// Whether it can go to another connection: nobody has seen it, and we still have all of it.
+  /// Whether it can go to another connection: nobody has seen it, and we still have all of it. A server that refuses it
+  /// gets one more chance; connections that end just as it is their turn say nothing against it.
   var canMove: Bool {
-    guard !isEnded, !hasMoved else { return false }
+    guard !isEnded, moveCount < (wasNotSent ? Self.moveCountMax : 1) else { return false }
     if case .unary = shape { return true }
     return wasNotSent
   }
 
   func move() {
-    hasMoved = true
+    moveCount += 1
     wasNotSent = false
     id = 0
     session = nil

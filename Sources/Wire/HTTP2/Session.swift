@@ -239,10 +239,13 @@ final class Session {
   }
 
   /// The GOAWAY that names the last stream that was taken; later ones are ignored.
-  func shutDown() {
-    let last = nghttp2_session_get_last_proc_stream_id(handle)
-    nghttp2_submit_goaway(handle, flagNone, last, HTTP2Code.noError, nil, 0)
+  func shutDown(debug: StaticString = "") {
+    nghttp2_submit_goaway(
+      handle, flagNone, lastTakenStream, HTTP2Code.noError, debug.utf8Start, debug.utf8CodeUnitCount)
   }
+
+  /// The newest stream of the peer's that was taken.
+  var lastTakenStream: Int32 { nghttp2_session_get_last_proc_stream_id(handle) }
 
   /// GOAWAY, and the session is over once it is sent.
   func terminate(code: UInt32) { nghttp2_session_terminate_session(handle, code) }

@@ -144,6 +144,9 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
     }
   }
 
+  /// Whether the peer's certificate would still be taken; without TLS it always is.
+  func isTrusted(by context: TLSContext) -> Bool { tls.map { context.trusts($0) } ?? true }
+
   func channelWritabilityChanged(context: ChannelHandlerContext) { flush() }
 
   func flush() {

@@ -17,6 +17,7 @@ package final class Server: Sendable {
     var links: [Int: ServerLink] = [:]
     var nextLink = 0
     var waiters: [CheckedContinuation<Void, Never>] = []
+    var certificates: TLSSource?
   }
 
   package let counters = ServerCounters()
@@ -26,15 +27,19 @@ package final class Server: Sendable {
   private let state = Locked(State())
 
   /// `observer` hears of each call that ends, on an event loop: it must not block. `audit` hears of what was refused.
+  /// `jitter` gives a factor about 1 for each connection's age.
   package init(
     configuration: ServerConfiguration, methods: [RPCMethod], time: any TimeSource,
-    audit: AuditLog? = nil, observer: (@Sendable (CallRecord) -> Void)? = nil
+    audit: AuditLog? = nil,
+    jitter: @escaping @Sendable () -> Double = { Double.random(in: 0.9...1.1) },
+    observer: (@Sendable (CallRecord) -> Void)? = nil
   ) {
     self.configuration = configuration
     shared = ServerShared(
       methods: MethodTable(methods), limits: configuration.limits,
       plaintextRoles: configuration.tls == nil ? configuration.plaintextRoles : [],
-      trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, audit: audit,
+      trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, jitter: jitter,
+      audit: audit,
       observer: observer)
     group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.loopCount))
   }
@@ -53,9 +58,12 @@ package final class Server: Sendable {
         "plain text is for loopback only, and \(configuration.host) is not: configure TLS, or allow plain text "
           + "beyond loopback in so many words")
     }
-    var context: TLSContext?
-    if let tls = configuration.tls { context = try TLSContext(tls, side: .server, time: shared.time) }
-    let tls = context
+    var source: TLSSource?
+    if let tls = configuration.tls {
+      source = try TLSSource(
+        tls, side: .server, time: shared.time, limits: configuration.limits, audit: shared.audit)
+    }
+    let tls = source
     let channel: any Channel
     do {
       channel = try await ServerBootstrap(group: group)
@@ -68,7 +76,10 @@ package final class Server: Sendable {
       throw Fault(
         .failedPrecondition, "can't listen at \(configuration.host):\(configuration.port): \(error)")
     }
-    state.withLock { $0.phase = .listening(channel) }
+    state.withLock { state in
+      state.phase = .listening(channel)
+      state.certificates = tls
+    }
     keepHouse()
     let bound = channel.localAddress
     return (bound?.ipAddress ?? configuration.host, bound?.port ?? configuration.port)
@@ -80,12 +91,26 @@ package final class Server: Sendable {
     group.next().scheduleRepeatedTask(initialDelay: pause, delay: pause) { [weak self] task in
       guard let self else { return task.cancel() }
       shared.audit?.tick()
+      if case .tookUp(authorities: true) = state.withLock({ $0.certificates })?.lookIfDue() { recheck() }
     }
   }
 
-  private func accept(_ channel: any Channel, _ tls: TLSContext?) -> EventLoopFuture<Void> {
+  /// Looks at the certificates' files now, and not when it is time to. They are looked at every few seconds anyway.
+  package func reloadCertificates() {
+    if case .tookUp(authorities: true) = state.withLock({ $0.certificates })?.look() { recheck() }
+  }
+
+  /// Connections of authorities that aren't trusted any more are drained. One a millisecond: to verify a certificate
+  /// costs a tenth of that, and calls come first.
+  private func recheck() {
+    let (source, links) = state.withLock { ($0.certificates, Array($0.links.values)) }
+    guard let context = source?.context else { return }
+    for (index, link) in links.enumerated() { link.recheck(context, after: index) }
+  }
+
+  private func accept(_ channel: any Channel, _ tls: TLSSource?) -> EventLoopFuture<Void> {
     channel.eventLoop.makeCompletedFuture {
-      let engine = try tls?.makeEngine(host: nil)
+      let engine = try tls?.context.makeEngine(host: nil)
       let session = Session(side: .server, limits: configuration.limits, time: shared.time)
       guard let number = reserve() else {
         counters.refusedConnections.add(1, ordering: .relaxed)

@@ -50,7 +50,7 @@ extension ServerConnection {
     guard !isFull else {
       throw Fault(.resourceExhausted, "this connection's replies wait to be read; read them first")
     }
-    guard method.holdsDrain || !isDraining else { throw Fault(.unavailable, "the server is shutting down") }
+    guard method.holdsDrain || !isDraining else { throw drainCause.fault }
     let call = ServerCall(
       path: method.path, deadline: deadline, peer: peer, headers: block, stream: id, link: link)
     return ServerStream(

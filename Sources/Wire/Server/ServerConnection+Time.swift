@@ -9,17 +9,8 @@ extension ServerConnection {
       transport?.close(Fault(.unavailable, "the peer took too long"))
       return .distantFuture
     }
-    switch drain {
-    case .noticed(let until, _) where until <= now: refuseNewStreams()
-    case .refusing(let grace) where grace <= now: endDrain()
-    default: break
-    }
-    var next = min(handshakeDeadline, partDeadline, lookAtSilence(now))
-    switch drain {
-    case .noticed(let until, _): next = min(next, until)
-    case .refusing(let grace): next = min(next, grace)
-    case .no, .over: break
-    }
+    var next = min(
+      handshakeDeadline, partDeadline, lookAtSilence(now), proceedDrain(now), lookAtAge(now))
     for stream in streams.values where !stream.isEnded {
       guard let deadline = stream.call.deadline else { continue }
       if deadline <= now { expire(stream) } else { next = min(next, deadline) }
@@ -28,9 +19,9 @@ extension ServerConnection {
     return next
   }
 
-  /// Answers when to look again. Not while draining: that ends by itself.
+  /// Answers when to look again. Not while the server shuts down: that ends by itself.
   func lookAtSilence(_ now: Instant) -> Instant {
-    guard !isDraining, !isClosed else { return .distantFuture }
+    guard drainCause != .shutdown, !isClosed else { return .distantFuture }
     let (next, asks) = silence.look(now)
     if asks { session.ping(1) }
     if next == nil { transport?.close(Fault(.unavailable, "the peer does not answer")) }

@@ -18,6 +18,9 @@ final class ServerConnection: TransportOwner {
   let alarm: Alarm
   var handshakeDeadline: Instant
   var drain = Drain.no
+  /// Why it drains, once it does.
+  var drainCause = DrainCause.age
+  var age = ConnectionAge.notBegun
   var silence: PeerSilence
   var isClosed = false
   /// Reused for the messages that one piece of a body completes.
@@ -58,6 +61,9 @@ final class ServerConnection: TransportOwner {
   // MARK: The transport's news
 
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault) {
+    // A connection is as old as its use: a slow handshake doesn't make it old.
+    age = ConnectionAge(shared.limits, now: shared.time.instant, jitter: shared.jitter())
+    alarm.set(age.nextLook)
     guard let trustDomain = shared.trustDomain else { return }
     guard let certificate else {
       peer.roles = []

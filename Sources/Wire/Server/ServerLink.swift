@@ -62,7 +62,15 @@ extension ServerLink {
   func beginDrain() {
     mailbox.withLock { mailbox in
       guard !mailbox.isClosed else { return }
-      eventLoop.execute { self.connection?.beginDrain() }
+      eventLoop.execute { self.connection?.beginDrain(.shutdown) }
+    }
+  }
+
+  /// From any thread: looks after `milliseconds` whether its peer is still trusted.
+  func recheck(_ context: TLSContext, after milliseconds: Int) {
+    mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return }
+      eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) { self.connection?.recheck(context) }
     }
   }
 

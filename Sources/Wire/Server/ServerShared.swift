@@ -8,6 +8,8 @@ struct ServerShared: Sendable {
   let trustDomain: String?
   let time: any TimeSource
   let counters: ServerCounters
+  /// A factor about 1 for each connection's age.
+  let jitter: @Sendable () -> Double
   let audit: AuditLog?
   let observer: (@Sendable (CallRecord) -> Void)?
 }

@@ -11,9 +11,16 @@ package final class HealthService: Sendable {
     case serviceUnknown = 3
   }
 
+  private struct Watcher {
+    var service: String
+    var stream: AsyncStream<Status>.Continuation
+    /// What it was told last.
+    var heard: Status?
+  }
+
   private struct State {
     var statuses: [String: Status]
-    var watchers: [UInt64: (service: String, stream: AsyncStream<Status>.Continuation)] = [:]
+    var watchers: [UInt64: Watcher] = [:]
     var nextWatcher: UInt64 = 0
     var isShutDown = false
   }
@@ -53,6 +60,18 @@ package final class HealthService: Sendable {
     state.withLock { state in
       for service in state.statuses.keys { Self.set(.notServing, for: service, &state) }
       state.isShutDown = true
+    }
+  }
+
+  /// Returns once everybody who watches has been sent that nothing serves any more, or soon after when somebody doesn't
+  /// read. Between ``shutDown()`` and the server's drain, so that watchers hear it before their call ends.
+  package func tellWatchers() async {
+    for _ in 0..<100 {
+      let isTold = state.withLock { state in
+        state.watchers.values.allSatisfy { $0.heard == .notServing || state.statuses[$0.service] == nil }
+      }
+      if isTold { return }
+      try? await Task.sleep(for: .milliseconds(2))
     }
   }
 
@@ -115,7 +134,7 @@ package final class HealthService: Sendable {
     let (stream, continuation) = AsyncStream.makeStream(of: Status.self, bufferingPolicy: .bufferingNewest(1))
     let id = state.withLock { state -> UInt64 in
       state.nextWatcher += 1
-      state.watchers[state.nextWatcher] = (service, continuation)
+      state.watchers[state.nextWatcher] = Watcher(service: service, stream: continuation)
       continuation.yield(state.statuses[service] ?? .serviceUnknown)
       return state.nextWatcher
     }
@@ -124,6 +143,7 @@ package final class HealthService: Sendable {
     for await status in stream where status != last {
       try await writer.send(Self.encode(status))
       last = status
+      state.withLock { $0.watchers[id]?.heard = status }
     }
     try Task.checkCancellation()
   }

@@ -9,6 +9,8 @@ internal import COpenSSL
 
 /// A certificate authority for development: one directory with its certificate (`authority.pem`) and its private key
 /// (`authority.key`, readable by its owner only). Whoever has that key can be any role.
+///
+/// While it is rolled, `authority.pem` holds the new certificate and the old: both are trusted, the new one signs.
 package struct DevelopmentAuthority: Sendable {
   /// Where the files of an issued certificate are, ready for a ``TLSConfiguration``.
   package struct Files: Sendable, Equatable {
@@ -28,8 +30,8 @@ package struct DevelopmentAuthority: Sendable {
 
   package let directory: String
   package let trustDomain: String
-  private var certificatePath: String { directory + "/authority.pem" }
-  private var keyPath: String { directory + "/authority.key" }
+  var certificatePath: String { directory + "/authority.pem" }
+  var keyPath: String { directory + "/authority.key" }
 
   private init(directory: String, trustDomain: String) {
     self.directory = directory
@@ -78,8 +80,7 @@ package struct DevelopmentAuthority: Sendable {
 
   func issue(_ template: CertificateTemplate, name: String, into target: String) throws(Fault) -> Files {
     try CertificateTemplate.check(name: name)
-    let issuer = try Certificate.read(certificatePath)
-    let issuerKey = try KeyPair.read(keyPath)
+    let (bundle, issuer, issuerKey) = try signer()
     let key = try KeyPair.generate()
     let certificate = try template.sign(key, issuer: issuer, issuerKey: issuerKey)
     let files = Files(
@@ -88,8 +89,25 @@ package struct DevelopmentAuthority: Sendable {
     try Self.makeDirectory(target)
     try PrivateFile.write(key.pem(), to: files.privateKey, mode: 0o600)
     try PrivateFile.write(certificate.pem(), to: files.certificateChain, mode: 0o644)
-    if target != directory { try PrivateFile.write(issuer.pem(), to: files.authorities, mode: 0o644) }
+    if target != directory { try PrivateFile.write(bundle, to: files.authorities, mode: 0o644) }
     return files
+  }
+
+  /// The bundle's bytes, and the certificate in it that the key belongs to: the one that signs.
+  func signer() throws(Fault) -> (bundle: [UInt8], certificate: Certificate, key: KeyPair) {
+    let bundle = try readBundle()
+    let key = try KeyPair.read(keyPath)
+    for certificate in try PEM.certificates(bundle, of: certificatePath) {
+      if X509_check_private_key(certificate.handle, key.handle) == 1 { return (bundle, certificate, key) }
+    }
+    ERR_clear_error()
+    throw Fault(.failedPrecondition, "\(keyPath) is the key of no certificate in \(certificatePath)")
+  }
+
+  private func readBundle() throws(Fault) -> [UInt8] {
+    do { return try SystemDisk().read(certificatePath, limit: TLSFiles.bytesMax) } catch {
+      throw Fault(.failedPrecondition, "can't read \(certificatePath): \(error.message)")
+    }
   }
 
   private static func makeDirectory(_ path: String) throws(Fault) {

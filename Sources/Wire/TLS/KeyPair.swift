@@ -67,6 +67,37 @@ final class Certificate {
 
   func pem() throws(Fault) -> [UInt8] { try pemBytes { PEM_write_bio_X509($0, handle) } }
 
+  /// Its URIs, hosts and addresses, as ``CertificateTemplate`` takes them.
+  var alternativeNames: [String] {
+    guard let names = X509_get_ext_d2i(handle, NID_subject_alt_name, nil, nil) else { return [] }
+    let stack = OpaquePointer(names)
+    defer { GENERAL_NAMES_free(stack) }
+    return (0..<max(0, OPENSSL_sk_num(stack))).compactMap { index in
+      OPENSSL_sk_value(stack, index).flatMap {
+        Self.text(of: $0.assumingMemoryBound(to: GENERAL_NAME.self).pointee)
+      }
+    }
+  }
+
+  private static func text(of name: GENERAL_NAME) -> String? {
+    let (prefix, string): (String, UnsafeMutablePointer<ASN1_STRING>?) =
+      switch name.type {
+      case GEN_URI: ("URI:", name.d.uniformResourceIdentifier)
+      case GEN_DNS: ("DNS:", name.d.dNSName)
+      case GEN_IPADD: ("IP:", name.d.iPAddress)
+      default: ("", nil)
+      }
+    guard let string, let data = ASN1_STRING_get0_data(string) else { return nil }
+    let bytes = UnsafeBufferPointer(start: data, count: Int(ASN1_STRING_length(string)))
+    guard name.type == GEN_IPADD else { return prefix + String(decoding: bytes, as: UTF8.self) }
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    let family = bytes.count == 4 ? AF_INET : AF_INET6
+    guard bytes.count == 4 || bytes.count == 16,
+      inet_ntop(family, bytes.baseAddress, &text, socklen_t(text.count)) != nil
+    else { return nil }
+    return prefix + String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
   var uris: [String] {
     // PeerCertificate frees the reference that it is given.
     X509_up_ref(handle)

@@ -33,13 +33,16 @@ struct ControlCommand: AsyncParsableCommand {
       methods: methods + ReflectionService(listing: methods).methods, time: SystemTime(),
       audit: audit.auditLog)
     let bound = try await server.start()
+    let reloading = ReloadSignal.reload(server)
+    defer { reloading.cancel() }
     log("control node listens on \(bound.host):\(bound.port), routing epoch \(await node.routing.epoch)")
     await StopSignal.wait()
     health.shutDown()
+    await health.tellWatchers()
     await server.drain()
     try await node.close()
     audit.close()
-    log("stopped")
+    log("stopped, after \(server.counters.callsStarted) calls and \(server.counters.callsFailed) that failed")
   }
 }
 

@@ -71,6 +71,8 @@ struct EdgeCommand: AsyncParsableCommand {
       methods: methods + ReflectionService(listing: methods).methods, time: SystemTime(),
       audit: audit.auditLog)
     let bound = try await server.start()
+    let reloading = ReloadSignal.reload(server)
+    defer { reloading.cancel() }
     await announce(replica, start, bound)
 
     let follower = Follower(
@@ -90,12 +92,13 @@ struct EdgeCommand: AsyncParsableCommand {
     ticking.cancel()
     following.cancel()
     health.shutDown()
+    await health.tellWatchers()
     await server.drain()
     await replica.stop()
     await eventLog.close()
     await fetcher.close()
     audit.close()
-    log("stopped")
+    log("stopped, after \(server.counters.callsStarted) calls and \(server.counters.callsFailed) that failed")
   }
 
   private func announce(_ replica: Replica, _ start: Instant, _ bound: (host: String, port: Int)) async {

@@ -45,6 +45,20 @@ enum StopSignal {
   }
 }
 
+/// Looks at the certificates of `server` at each SIGHUP, for as long as the process runs.
+enum ReloadSignal {
+  static func reload(_ server: Server) -> any DispatchSourceSignal {
+    signal(SIGHUP, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: .global())
+    source.setEventHandler {
+      log("looking at the certificates on SIGHUP")
+      server.reloadCertificates()
+    }
+    source.resume()
+    return source
+  }
+}
+
 /// One line on standard output, with the time: what a service says of itself. A line that can't be written, because
 /// the disk is full or nobody reads any more, is lost: that is no reason to stop serving.
 func log(_ text: String) {

@@ -74,6 +74,80 @@ import Testing
     await client.close()
   }
 
+  @Test("a call that is cut at the end of the grace gets its status, and why")
+  func graceStatus() async throws {
+    var limits = WireLimits()
+    limits.drainNoticeMilliseconds = 10
+    limits.drainGraceMilliseconds = 60
+    for path in [EchoServer.hang, EchoServer.hangStreaming] {
+      let echo = try await EchoServer(limits: limits)
+      let raw = try RawPeer(port: echo.port)
+      raw.request(path, body: framed([]), stream: 1)
+      #expect(await eventually { echo.server.counters.callsOpen == 1 })
+      let drain = Task { await echo.server.drain() }
+      let reply = try await raw.receive(stream: 1)
+      #expect(reply.field("grpc-status") == "14")
+      #expect(reply.field("grpc-message")?.contains("shutting down") == true, "\(reply)")
+      #expect(await raw.waitForEnd())
+      await drain.value
+      raw.close()
+    }
+  }
+
+  @Test("a peer whose window is shut doesn't hold up the end of the grace")
+  func graceBehindWindow() async throws {
+    var limits = WireLimits()
+    limits.drainNoticeMilliseconds = 10
+    limits.drainGraceMilliseconds = 40
+    limits.drainLeaveMilliseconds = 40
+    limits.lingerMilliseconds = 40
+    let echo = try await EchoServer(limits: limits)
+    let raw = try RawPeer(port: echo.port, settings: [0, 4, 0, 0, 0, 0])
+    raw.request(EchoServer.long, body: framed([]), stream: 1)
+    #expect(
+      await eventually { echo.server.counters.callsStarted == 1 && echo.server.counters.callsOpen == 0 })
+    await echo.server.drain()
+    #expect(echo.server.counters.connectionsOpen == 0)
+    raw.close()
+  }
+
+  @Test("a peer that is still shaking hands when a server drains has its first call answered")
+  func handshaking() async throws {
+    let echo = try await EchoServer()
+    let raw = try RawPeer(port: echo.port, speaks: false)
+    #expect(await eventually { echo.server.counters.connectionsOpen == 1 })
+    let silent = try RawPeer(port: echo.port, speaks: false)
+    #expect(await eventually { echo.server.counters.connectionsOpen == 2 })
+    let drain = Task { await echo.server.drain() }
+    #expect(await eventually { (try? RawPeer(port: echo.port, speaks: false)) == nil })
+    raw.send(Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + raw.frame(type: 4, flags: 0, stream: 0, []))
+    raw.request(EchoServer.unary, body: framed([7]), stream: 1)
+    let reply = try await raw.receive(stream: 1)
+    #expect(reply.body == framed([7]))
+    await drain.value
+    raw.close()
+    silent.close()
+  }
+
+  @Test("watchers who are told first hear NOT_SERVING before a server ends their call")
+  func tellsWatchers() async throws {
+    for _ in 0..<20 {
+      let health = HealthService(services: [], status: .serving)
+      let (server, client) = try await serve(health.methods)
+      let call = try await client.open("/grpc.health.v1.Health/Watch")
+      try await call.send([])
+      call.finishSending()
+      var responses = call.responses.makeAsyncIterator()
+      #expect(try await responses.next() == [8, 1])
+      health.shutDown()
+      await health.tellWatchers()
+      let drain = Task { await server.drain() }
+      #expect(try await responses.next() == [8, 2])
+      await drain.value
+      await client.close()
+    }
+  }
+
   @Test("health watchers hear NOT_SERVING and don't hold up the drain")
   func watchers() async throws {
     let health = HealthService(services: ["a.B"], status: .serving)

@@ -31,6 +31,9 @@ final class RawPeer {
   private var resets: [Int32: UInt32] = [:]
   private(set) var lastGoAway: (stream: Int32, code: UInt32)?
   private(set) var goAways: [Int32] = []
+  /// The text in the last GOAWAY that had one.
+  private(set) var goAwayDebug: String?
+  private var unread: [UInt8] = []
 
   init(port: Int, speaks: Bool = true, settings: [UInt8] = []) throws {
     descriptor = try connectLoopback(port)
@@ -148,10 +151,22 @@ final class RawPeer {
       let isEnd = count == 0 || errno == ECONNRESET
       throw Trouble(message: isEnd ? "end" : "nothing came: \(errnoText())")
     }
+    noteDebug(bytes[..<count])
     try bytes.withUnsafeBytes { try shadow.receive(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     drainShadow()
     while let (events, data) = shadow.takeEvents() {
       for event in events { note(event, data) }
+    }
+  }
+
+  /// The shadow doesn't tell what a GOAWAY says beside its numbers.
+  private func noteDebug(_ bytes: ArraySlice<UInt8>) {
+    unread += bytes
+    while unread.count >= 9 {
+      let count = unread[..<3].reduce(0) { $0 << 8 | Int($1) }
+      guard unread.count >= 9 + count else { return }
+      if unread[3] == 7, count > 8 { goAwayDebug = String(decoding: unread[17..<9 + count], as: UTF8.self) }
+      unread.removeFirst(9 + count)
     }
   }
 
