@@ -1,4 +1,3 @@
-
 /// Time that moves only when it is told to: for tests and the simulator.
 package final class ManualTime: TimeSource {
   private struct State {

@@ -87,7 +87,7 @@ final class FakeReplica: Sendable {
     self.name = name
     self.state = state
     server = Server(
-      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: tls, plaintextRoles: [.edgeClient]),
+      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: tls, anonymousRoles: [.edgeClient]),
       methods: Self.methods(state, region: region, name: name), time: SystemTime())
     let (host, port) = try await server.start()
     address = "\(host):\(port)"

@@ -34,29 +34,22 @@ struct RPCBenchServer {
         trustDomain: "marquee.example", requireClientCertificate: false)
     }
     let configuration = ServerConfiguration(
-      host: "127.0.0.1", port: port, tls: tls, plaintextRoles: [.edgeClient])
+      host: "127.0.0.1", port: port, tls: tls, anonymousRoles: [.edgeClient])
     let server = Server(
-      configuration: configuration, methods: methods(mode, isTLS: tls != nil), time: SystemTime())
+      configuration: configuration, methods: methods(mode), time: SystemTime())
     _ = try await server.start()
     while true { try await Task.sleep(for: .seconds(3600)) }
   }
 
-  static func methods(_ mode: Mode, isTLS: Bool) -> [RPCMethod] {
+  static func methods(_ mode: Mode) -> [RPCMethod] {
     let path = MarqueeMethod.rank.path
-    let methods =
-      switch mode {
-      case .straight: RankingService.methods { request, _, done in done(.success(Reply.make(for: request))) }
-      case .protobufC:
-        [RPCMethod(path, admits: .roles(MarqueeMethod.rank.admits), .unary(ProtobufCRanking.answer))]
-      case .pool: pooled()
-      case .echo:
-        [
-          RPCMethod(
-            path, admits: .roles(MarqueeMethod.rank.admits), .unary { call, message in call.reply(message) })
-        ]
-      }
-    // The load generator has no certificate, so over TLS its calls have no role.
-    return isTLS ? methods.map { RPCMethod($0.path, admits: .everyone, $0.handler) } : methods
+    // The load generator has no certificate; `anonymousRoles` is what its calls may do.
+    return switch mode {
+    case .straight: RankingService.methods { request, _, done in done(.success(Reply.make(for: request))) }
+    case .protobufC: [RPCMethod(path, .unary(ProtobufCRanking.answer))]
+    case .pool: pooled()
+    case .echo: [RPCMethod(path, .unary { call, message in call.reply(message) })]
+    }
   }
 
   static func pooled() -> [RPCMethod] {

@@ -37,7 +37,7 @@ package final class Server: Sendable {
     self.configuration = configuration
     shared = ServerShared(
       methods: MethodTable(methods), limits: configuration.limits,
-      plaintextRoles: configuration.tls == nil ? configuration.plaintextRoles : [],
+      anonymousRoles: configuration.tls?.requireClientCertificate == true ? [] : configuration.anonymousRoles,
       trustDomain: configuration.tls?.trustDomain, time: time, counters: counters, jitter: jitter,
       audit: audit,
       observer: observer)

@@ -1,4 +1,5 @@
 package import Base
+internal import Synchronization
 
 /// One call, as its handler sees it; from any thread.
 package final class ServerCall: Sendable {

@@ -7,21 +7,21 @@ package struct ServerConfiguration: Sendable {
   package var tls: TLSConfiguration?
   /// Plain text on anything but loopback refuses to start without this.
   package var allowPlaintextBeyondLoopback: Bool
-  /// What callers without TLS may do.
-  package var plaintextRoles: Set<Role>
+  /// The roles of callers that show no certificate: over plain text, or over TLS that doesn't require one.
+  package var anonymousRoles: Set<Role>
   package var limits: WireLimits
   /// Threads that read and write.
   package var loopCount: Int
 
   package init(
     host: String, port: Int, tls: TLSConfiguration?, allowPlaintextBeyondLoopback: Bool = false,
-    plaintextRoles: Set<Role> = [], limits: WireLimits = WireLimits(), loopCount: Int = 1
+    anonymousRoles: Set<Role> = [], limits: WireLimits = WireLimits(), loopCount: Int = 1
   ) {
     self.host = host
     self.port = port
     self.tls = tls
     self.allowPlaintextBeyondLoopback = allowPlaintextBeyondLoopback
-    self.plaintextRoles = plaintextRoles
+    self.anonymousRoles = anonymousRoles
     self.limits = limits
     self.loopCount = loopCount
   }

@@ -38,7 +38,7 @@ final class ServerConnection: TransportOwner {
     self.session = session
     self.closed = closed
     link = ServerLink(eventLoop: eventLoop)
-    peer = Peer(roles: shared.plaintextRoles, address: address)
+    peer = Peer(roles: shared.anonymousRoles, address: address)
     silence = PeerSilence(shared.limits)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
     handshakeDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
@@ -65,10 +65,7 @@ final class ServerConnection: TransportOwner {
     age = ConnectionAge(shared.limits, now: shared.time.instant, jitter: shared.jitter())
     alarm.set(age.nextLook)
     guard let trustDomain = shared.trustDomain else { return }
-    guard let certificate else {
-      peer.roles = []
-      return
-    }
+    guard let certificate else { return }
     peer.subject = certificate.subject
     let (role, uri) = try identity(in: certificate, trustDomain: trustDomain)
     peer.role = role

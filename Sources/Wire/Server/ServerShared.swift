@@ -4,7 +4,7 @@ internal import Base
 struct ServerShared: Sendable {
   let methods: MethodTable
   let limits: WireLimits
-  let plaintextRoles: Set<Role>
+  let anonymousRoles: Set<Role>
   let trustDomain: String?
   let time: any TimeSource
   let counters: ServerCounters

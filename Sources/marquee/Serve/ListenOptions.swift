@@ -20,7 +20,7 @@ struct ListenOptions: ParsableArguments {
     ServerConfiguration(
       host: address.host, port: address.port, tls: try identity.tls(role: role),
       allowPlaintextBeyondLoopback: allowPlaintextBeyondLoopback,
-      plaintextRoles: identity.plaintext ? Set(Role.allCases) : [], loopCount: loops)
+      anonymousRoles: identity.plaintext ? Set(Role.allCases) : [], loopCount: loops)
   }
 }
 

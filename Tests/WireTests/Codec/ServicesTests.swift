@@ -273,7 +273,7 @@ import Wire
     }
     methods += OperationsService.methods(Operators())
     let server = Server(
-      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: nil, plaintextRoles: roles),
+      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: nil, anonymousRoles: roles),
       methods: methods, time: SystemTime())
     let (host, port) = try await server.start()
     let loops = WireLoops()

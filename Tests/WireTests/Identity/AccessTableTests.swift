@@ -63,7 +63,7 @@ import Testing
     let lines = AuditLines()
     let server = Server(
       configuration: ServerConfiguration(
-        host: "127.0.0.1", port: 0, tls: nil, plaintextRoles: role.map { [$0] } ?? []),
+        host: "127.0.0.1", port: 0, tls: nil, anonymousRoles: role.map { [$0] } ?? []),
       methods: methods, time: SystemTime(), audit: lines.log(linesPerCauseMax: 1))
     let (host, port) = try await server.start()
     let client = try ClientConnection(
@@ -87,7 +87,7 @@ import Testing
     #expect(method.admits == .nobody)
     let open = Server(
       configuration: ServerConfiguration(
-        host: "127.0.0.1", port: 0, tls: nil, plaintextRoles: Set(Role.allCases)), methods: [method],
+        host: "127.0.0.1", port: 0, tls: nil, anonymousRoles: Set(Role.allCases)), methods: [method],
       time: SystemTime())
     let (host, port) = try await open.start()
     let client = try ClientConnection(

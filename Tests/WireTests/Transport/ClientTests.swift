@@ -124,7 +124,7 @@ import Testing
     #expect(gone?.code == .unavailable && gone?.isSafeToRetry == true)
     let second = Server(
       configuration: ServerConfiguration(
-        host: "127.0.0.1", port: first.port, tls: nil, plaintextRoles: [.edgeClient]),
+        host: "127.0.0.1", port: first.port, tls: nil, anonymousRoles: [.edgeClient]),
       methods: EchoServer.methods(first.seen), time: SystemTime())
     _ = try await second.start()
     // The first tries may fall into the backoff of the last failure.

@@ -13,7 +13,7 @@ import Testing
     let seen = Seen()
     let server = Server(
       configuration: ServerConfiguration(
-        host: "127.0.0.1", port: 0, tls: nil, plaintextRoles: [.edgeClient], limits: limits),
+        host: "127.0.0.1", port: 0, tls: nil, anonymousRoles: [.edgeClient], limits: limits),
       methods: EchoServer.methods(seen), time: SystemTime(), jitter: { jitter })
     return (server, seen, try await server.start().port)
   }

@@ -29,7 +29,7 @@ final class EchoServer: Sendable {
     time: any TimeSource = SystemTime(), audit: AuditLog? = nil
   ) async throws {
     let configuration = ServerConfiguration(
-      host: "127.0.0.1", port: 0, tls: tls, plaintextRoles: roles, limits: limits)
+      host: "127.0.0.1", port: 0, tls: tls, anonymousRoles: roles, limits: limits)
     server = Server(configuration: configuration, methods: Self.methods(seen), time: time, audit: audit)
     (host, port) = try await server.start()
   }
