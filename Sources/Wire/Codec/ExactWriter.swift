@@ -46,17 +46,49 @@ struct ExactWriter: ~Copyable {
     next += 4
   }
 
-  @inline(__always)
   mutating func text(_ field: UInt8, _ value: String) {
-    let byteCount = value.utf8.count
-    guard byteCount > 0 else { return }
-    header(field, byteCount: byteCount)
-    precondition(end - next >= byteCount)
-    var copy = value
-    copy.withUTF8 { utf8 in
-      if let source = utf8.baseAddress { memcpy(next, source, byteCount) }
+    withUnsafePointer(to: value) { text(field, at: $0) }
+  }
+
+  /// By its place: a text that is handed over as a value is retained and released for it, which takes longer than
+  /// writing it.
+  @inline(__always)
+  mutating func text(_ field: UInt8, at value: UnsafePointer<String>) {
+    let isWritten: Void? = value.pointee.utf8.withContiguousStorageIfAvailable { utf8 in
+      guard let source = utf8.baseAddress, utf8.count > 0 else { return }
+      header(field, byteCount: utf8.count)
+      precondition(end - next >= utf8.count)
+      copy(UnsafeRawPointer(source), utf8.count)
+      next += utf8.count
     }
-    next += byteCount
+    if isWritten == nil { foreignText(field, value.pointee) }
+  }
+
+  /// A text that isn't stored as UTF-8: no string of ours, but Swift knows of such.
+  @inline(never)
+  private mutating func foreignText(_ field: UInt8, _ value: String) {
+    guard !value.isEmpty else { return }
+    header(field, byteCount: value.utf8.count)
+    for unit in value.utf8 { byte(unit) }
+  }
+
+  /// Most texts are short: two overlapping words are faster than a call of `memcpy`.
+  @inline(__always)
+  private func copy(_ source: UnsafeRawPointer, _ byteCount: Int) {
+    let target = UnsafeMutableRawPointer(next)
+    switch byteCount {
+    case 8...16:
+      let first = source.loadUnaligned(as: UInt64.self)
+      let last = source.loadUnaligned(fromByteOffset: byteCount - 8, as: UInt64.self)
+      target.storeBytes(of: first, as: UInt64.self)
+      target.storeBytes(of: last, toByteOffset: byteCount - 8, as: UInt64.self)
+    case 17...32:
+      let first = source.loadUnaligned(as: SIMD2<UInt64>.self)
+      let last = source.loadUnaligned(fromByteOffset: byteCount - 16, as: SIMD2<UInt64>.self)
+      target.storeBytes(of: first, as: SIMD2<UInt64>.self)
+      target.storeBytes(of: last, toByteOffset: byteCount - 16, as: SIMD2<UInt64>.self)
+    default: memcpy(target, source, byteCount)
+    }
   }
 
   /// Starts a nested message of this many bytes.

@@ -3,7 +3,7 @@ package import Base
 extension RankCodec {
   /// The one hot message: every length first, then all of it straight into its bytes.
   package static func encode(_ reply: RankReply) -> [UInt8] {
-    let rowByteCounts = reply.rows.map(byteCount)
+    let rowByteCounts = reply.rows.map { byteCount($0) }
     let nameByteCount = byteCount(reply.snapshot)
     var total =
       ProtoSize.text(reply.requestID) + ProtoSize.text(reply.region) + ProtoSize.text(reply.replica)
@@ -37,10 +37,14 @@ extension RankCodec {
 
   private static func byteCount(_ row: RankReply.Row) -> Int {
     var total = ProtoSize.text(row.id) + ProtoSize.text(row.name)
-    for title in row.titles { total += ProtoSize.delimited(byteCount(title)) }
+    // Not element by element: each would be retained and released.
+    row.titles.withUnsafeBufferPointer { titles in
+      for index in titles.indices { total += ProtoSize.delimited(byteCount(titles[index])) }
+    }
     return total
   }
 
+  @inline(__always)
   private static func byteCount(_ title: RankReply.RankedTitle) -> Int {
     ProtoSize.text(title.id) + ProtoSize.text(title.name) + ProtoSize.float(title.score)
       + ProtoSize.number(UInt64(title.source.rawValue))
@@ -58,12 +62,14 @@ extension RankCodec {
   private static func write(_ row: RankReply.Row, to writer: inout ExactWriter) {
     writer.text(1, row.id)
     writer.text(2, row.name)
-    for title in row.titles {
-      writer.header(3, byteCount: byteCount(title))
-      writer.text(1, title.id)
-      writer.text(2, title.name)
-      writer.float(3, title.score)
-      writer.number(4, UInt64(title.source.rawValue))
+    row.titles.withUnsafeBufferPointer { titles in
+      for index in titles.indices {
+        writer.header(3, byteCount: byteCount(titles[index]))
+        withUnsafePointer(to: titles[index].id) { writer.text(1, at: $0) }
+        withUnsafePointer(to: titles[index].name) { writer.text(2, at: $0) }
+        writer.float(3, titles[index].score)
+        writer.number(4, UInt64(titles[index].source.rawValue))
+      }
     }
   }
 
