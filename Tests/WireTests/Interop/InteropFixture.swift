@@ -1,6 +1,5 @@
 import Base
 import InteropService
-import Synchronization
 
 @testable import Wire
 
@@ -15,7 +14,7 @@ final class InteropFixture: Sendable {
   private let certificates: TLSTests.Fixture?
 
   final class Sleeps: Sendable {
-    private let all = Mutex<[Int64]>([])
+    private let all = Locked<[Int64]>([])
     func add(_ microseconds: Int64) { all.withLock { $0.append(microseconds) } }
     var list: [Int64] { all.withLock { $0 } }
   }
