@@ -30,9 +30,16 @@ enum TLSProfile {
     else { throw Fault(.internalError, "OpenSSL refuses the TLS profile: \(opensslText())") }
     _ = marquee_ssl_ctx_set_mode(
       context,
-      Int(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
+      Int(
+        SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS
+          // What the chain's file has is sent, and not also the authority, which the peer has to have itself.
+          | SSL_MODE_NO_AUTO_CHAIN))
     _ = SSL_CTX_set_options(context, UInt64(1) << 30 /* SSL_OP_NO_RENEGOTIATION */)
     _ = SSL_CTX_set_options(context, UInt64(1) << 17 /* SSL_OP_NO_COMPRESSION */)
+    // The profile leaves the order to the client, since all of these are good; scanners call that a fault. So it is the
+    // profile's order, and for a client that would rather have ChaCha20, because it has no AES in hardware, that.
+    _ = SSL_CTX_set_options(context, UInt64(1) << 22 /* SSL_OP_CIPHER_SERVER_PREFERENCE */)
+    _ = SSL_CTX_set_options(context, UInt64(1) << 21 /* SSL_OP_PRIORITIZE_CHACHA */)
     // No sessions are resumed, so that every connection shows its certificate.
     _ = SSL_CTX_set_options(context, UInt64(1) << 14 /* SSL_OP_NO_TICKET */)
     _ = SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, Int(SSL_SESS_CACHE_OFF), nil)
