@@ -15,12 +15,31 @@ struct ListenOptions: ParsableArguments {
       "Where refused calls, handshakes and certificates are written down, a line of JSON each; standard error when not said.",
       valueName: "file"), completion: .file())
   var auditLog: String?
+  @Option(
+    help: ArgumentHelp(
+      "Age at which a connection is asked to make way for a new one, ± 10 %. No call fails by it.",
+      valueName: "seconds"))
+  var connectionAge: UInt64 = 3600
+  @Option(
+    help: ArgumentHelp(
+      "Time without a call after which a connection is closed, ± 10 %.", valueName: "seconds"))
+  var connectionIdle: UInt64 = 900
+
+  func validate() throws {
+    guard (1...1_000_000_000).contains(connectionAge), (1...1_000_000_000).contains(connectionIdle) else {
+      throw ValidationError("--connection-age and --connection-idle are 1 to 1000000000 seconds")
+    }
+  }
 
   func configuration(_ address: Address, role: Role, loops: Int) throws(Fault) -> ServerConfiguration {
-    ServerConfiguration(
+    var limits = WireLimits()
+    limits.connectionAgeMilliseconds = connectionAge * 1000
+    limits.connectionIdleMilliseconds = connectionIdle * 1000
+    return ServerConfiguration(
       host: address.host, port: address.port, tls: try identity.tls(role: role),
       allowPlaintextBeyondLoopback: allowPlaintextBeyondLoopback,
-      anonymousRoles: identity.plaintext ? Set(Role.allCases) : [], loopCount: loops)
+      anonymousRoles: identity.plaintext ? Set(Role.allCases) : [], limits: limits,
+      loopCount: loops)
   }
 }
 
