@@ -1,5 +1,4 @@
 package import Base
-internal import Synchronization
 
 /// Writes down what was refused, one line of JSON an event, and counts what would be too much; from any thread.
 ///
@@ -27,7 +26,7 @@ package final class AuditLog: Sendable {
   private let linesMax: Int
   private let linesPerCauseMax: Int
   private let sink: @Sendable ([UInt8]) -> Void
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   /// `sink` gets whole lines, in order, on whatever thread refused something: it must not block.
   package init(

@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 /// Owns the TLS context that an endpoint's new connections get, and makes a new one when its files have changed; from
 /// any thread.
@@ -28,7 +27,7 @@ final class TLSSource: Sendable {
   private let time: any TimeSource
   private let lookMilliseconds: UInt64
   private let audit: AuditLog?
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   /// Throws a `Fault` when the files can't be used: an endpoint starts with good ones.
   init(
@@ -41,7 +40,7 @@ final class TLSSource: Sendable {
     self.audit = audit
     lookMilliseconds = limits.certificateLookMilliseconds
     let files = try TLSFiles.read(configuration)
-    state = Mutex(
+    state = Locked(
       State(
         context: try TLSContext(configuration, files: files, side: side, time: time), files: files,
         nextLook: time.instant.advanced(byMilliseconds: lookMilliseconds)))

@@ -1,11 +1,10 @@
 import Base
-import Synchronization
 
 @testable import Wire
 
 /// What an audit log wrote, for a test to look at.
 final class AuditLines: Sendable {
-  private let state = Mutex<[String]>([])
+  private let state = Locked<[String]>([])
 
   var all: [String] { state.withLock { $0 } }
 

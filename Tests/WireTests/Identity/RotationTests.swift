@@ -218,5 +218,5 @@ import Testing
 private final class Counts: Sendable {
   let good = Atomic<Int>(0)
   let isOver = Atomic<Bool>(false)
-  let failures = Mutex<[String]>([])
+  let failures = Locked<[String]>([])
 }
