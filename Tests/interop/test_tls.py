@@ -69,7 +69,7 @@ def test_these_versions_speak_http2(connect, version):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_these_versions_get_no_connection(connect, version):
-    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION|NO_PROTOCOLS|UNSUPPORTED_PROTOCOL"):
+    with pytest.raises(ssl.SSLError, match="(?i)protocol.version|no.protocols|unsupported.protocol"):
         connect(only(version))
 
 
@@ -97,19 +97,18 @@ def test_the_order_of_the_ciphers(connect):
         assert connection.cipher()[0] == GOOD[2]
 
 
-@pytest.mark.parametrize("name, is_good", [("prime256v1", True), ("secp384r1", True), ("secp521r1", False),
-                                           ("secp224r1", False), ("brainpoolP256r1", False)])
+@pytest.mark.parametrize("name, is_good", [("prime256v1", True), ("secp384r1", True), ("secp521r1", False)])
 def test_curves(connect, name, is_good):
+    # TLS 1.3: in 1.2 the choice would be bound to the certificate's own curve.
     def change(context):
-        context.set_ciphers("ECDHE+AESGCM:@SECLEVEL=0")
         context.set_ecdh_curve(name)
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     if is_good:
         with connect(change) as connection:
             assert speaks_http2(connection)
     else:
-        with pytest.raises(ssl.SSLError):
+        with pytest.raises(ssl.SSLError, match="(?i)handshake.failure"):
             connect(change)
 
 
@@ -130,7 +129,7 @@ def test_http2_is_chosen_among_others(connect, offer, chosen):
 
 @pytest.mark.parametrize("offer", [("http/1.1",), ("h2c",), ("h2-14", "h3"), ("H2",)])
 def test_without_http2_in_the_offer_the_alert_says_so(connect, offer):
-    with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL"):
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
         connect(alpn=offer)
 
 
@@ -144,10 +143,10 @@ def test_without_an_offer_no_byte_of_http2_is_spoken(connect):
             pass
 
 
-@pytest.mark.parametrize("version, alert", [(ssl.TLSVersion.TLSv1_2, "HANDSHAKE_FAILURE"),
-                                            (ssl.TLSVersion.TLSv1_3, "CERTIFICATE_REQUIRED")])
+@pytest.mark.parametrize("version, alert", [(ssl.TLSVersion.TLSv1_2, "handshake.failure"),
+                                            (ssl.TLSVersion.TLSv1_3, "certificate.required")])
 def test_without_a_certificate_the_alert_says_so(connect, version, alert):
-    with pytest.raises(ssl.SSLError, match=alert):
+    with pytest.raises(ssl.SSLError, match=f"(?i){alert}"):
         # In TLS 1.3 the client hears of it only after its side of the handshake is over.
         with connect(only(version), role=None) as connection:
             connection.sendall(PREFACE)
