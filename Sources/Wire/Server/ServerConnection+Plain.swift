@@ -10,11 +10,13 @@ extension ServerConnection {
     var patience = 64 << 10
     /// When it is answered though it goes on.
     var due: Instant
+    /// Long enough for a body that was sent with its headers; whoever waits for an answer first doesn't wait long.
+    static let waitMilliseconds: UInt64 = 500
   }
 
   func answerPlainly(_ id: Int32, _ block: HeaderBlock, status: String, endsStream: Bool) {
     let isHead = block.first(":method")?.elementsEqual("HEAD".utf8) == true
-    let due = shared.time.instant.advanced(byMilliseconds: shared.limits.bodyMilliseconds)
+    let due = shared.time.instant.advanced(byMilliseconds: PlainRequest.waitMilliseconds)
     plainRequests[id] = PlainRequest(status: status, isHead: isHead, due: due)
     if endsStream { finishPlainly(id) } else { alarm.set(due) }
   }
