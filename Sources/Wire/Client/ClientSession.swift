@@ -114,13 +114,24 @@ final class ClientSession: TransportOwner {
   func transportDidClose(_ fault: Fault) {
     guard !isClosed else { return }
     isClosed = true
-    let open = streams.values
+    let open = streams.values.sorted { $0.id < $1.id }
     streams = [:]
     // What we decided is the reason, not what followed from it.
     let fault = abortFault ?? fault
     core?.sessionFailed(self, fault)
-    for stream in open {
-      stream.fail(Fault(fault.code, "the connection to \(target.authority) was lost: \(fault.message)"))
+    for stream in open { lose(stream, fault) }
+  }
+
+  /// A call whose request has not left goes elsewhere: of any other nobody knows whether the server has seen it.
+  private func lose(_ stream: ClientStream, _ fault: Fault) {
+    if !session.isOpen(stream: stream.id) { stream.wasNotSent = true }
+    if stream.wasNotSent, stream.canMove {
+      stream.move()
+      core?.start(stream)
+    } else {
+      stream.fail(
+        Fault(fault.code, "the connection to \(target.authority) was lost: \(fault.message)"),
+        isSafeToRetry: stream.wasNotSent)
     }
   }
 
@@ -205,7 +216,7 @@ final class ClientSession: TransportOwner {
   private func beginResponse(_ stream: ClientStream, _ block: HeaderBlock) {
     stream.initialHeaders = block
     let encoding = MessageEncoding(block)
-    if encoding != .identity {
+    if !encoding.isIdentity {
       stream.deframer = MessageDeframer(
         messageBytesMax: target.limits.messageBytesMax, side: .client, encoding: encoding)
     }

@@ -37,11 +37,13 @@ extension ClientConnection {
       }
       call.finishSending()
       guard let message = try await replies.next() else {
-        throw Fault(.internalError, "\(method.path) ended well without a reply")
+        throw Fault(.unimplemented, "\(method.path) was answered without a message")
       }
       let reply = try decode(message)
       // The status comes after the reply, and may still be a fault.
-      while try await replies.next() != nil {}
+      guard try await replies.next() == nil else {
+        throw Fault(.unimplemented, "\(method.path) was answered with more than one message")
+      }
       return reply
     } catch {
       call.cancel()

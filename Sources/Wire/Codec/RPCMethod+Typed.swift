@@ -51,14 +51,14 @@ extension RPCMethod {
 }
 
 extension RequestStream {
-  /// The one message of a server-streaming call.
+  /// The one message of a server-streaming call. None, or more than one, is `unimplemented`, as gRPC has it.
   func only() async throws -> [UInt8] {
     var messages = makeAsyncIterator()
     guard let message = try await messages.next() else {
-      throw Fault(.invalidArgument, "the call ended without its request")
+      throw Fault(.unimplemented, "the call ended without its request")
     }
     guard try await messages.next() == nil else {
-      throw Fault(.invalidArgument, "the call has one request, and more were sent")
+      throw Fault(.unimplemented, "the call has one request, and more were sent")
     }
     return message
   }

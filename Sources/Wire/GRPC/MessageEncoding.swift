@@ -8,6 +8,8 @@ enum MessageEncoding: Equatable {
   /// What `grpc-accept-encoding` says of us.
   static let accepted = "identity,gzip"
 
+  var isIdentity: Bool { if case .identity = self { true } else { false } }
+
   /// Of the request or response that begins with `headers`.
   init(_ headers: HeaderBlock) {
     guard let name = headers.first("grpc-encoding") else {

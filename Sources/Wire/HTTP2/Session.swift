@@ -206,6 +206,9 @@ final class Session {
     nghttp2_submit_rst_stream(handle, flagNone, stream, code)
   }
 
+  /// Whether the stream's headers have left or come, and it isn't closed yet.
+  func isOpen(stream: Int32) -> Bool { nghttp2_session_get_stream_local_close(handle, stream) >= 0 }
+
   /// Forgets what belongs to a stream that closed.
   func forget(stream: Int32) {
     bodies.removeValue(forKey: stream)

@@ -77,7 +77,8 @@ package final class ServerCall: Sendable {
   }
 
   /// From now on replies go out gzipped, if that makes them smaller. Returns whether they will: not when the caller
-  /// doesn't take gzip, and not when a reply is out already, since the response's headers announce it.
+  /// doesn't take gzip, and not when a reply is out already, since the response's headers announce it. Whoever sends a
+  /// reply compresses it: on an event loop, for large ones, others would wait.
   @discardableResult
   package func compressReplies() -> Bool {
     guard MessageEncoding.isGzipAccepted(headers) else { return false }

@@ -50,7 +50,7 @@ extension ServerConnection {
   private func responseHeaders(_ stream: ServerStream) -> HeaderBlock? {
     let metadata = stream.call.takeInitialMetadata()
     let compresses = stream.call.announcesGzip
-    guard metadata != nil || compresses || stream.deframer.encoding != .identity else { return nil }
+    guard metadata != nil || compresses || !stream.deframer.encoding.isIdentity else { return nil }
     var block = HeaderBlock.everydayResponse
     if compresses { block.append("grpc-encoding", "gzip") }
     announceEncodings(stream, &block)
@@ -60,7 +60,7 @@ extension ServerConnection {
 
   /// Says which encodings are taken, to a caller that uses one: others have no use for it, and pay nothing for it.
   private func announceEncodings(_ stream: ServerStream, _ block: inout HeaderBlock) {
-    guard stream.deframer.encoding != .identity else { return }
+    guard !stream.deframer.encoding.isIdentity else { return }
     block.append("grpc-accept-encoding", MessageEncoding.accepted)
   }
 

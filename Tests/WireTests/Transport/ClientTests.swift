@@ -114,6 +114,26 @@ import Testing
     await server.close()
   }
 
+  @Test("a call that had not left when its connection ended is made on another")
+  func endBeforeTheCallLeft() async throws {
+    let fixture = try TLSTests.Fixture()
+    let opened = ScriptedServer.Counter()
+    // Over TLS SETTINGS, GOAWAY and the end may be read at once: the call is opened and lost in between.
+    let server = try await ScriptedServer(tls: fixture.server.configuration()) { session in
+      if opened.increment() == 1 { session.terminate(code: HTTP2Code.noError) }
+    } _: { session, stream in
+      let body = OutboundBody(hasTrailers: true, reportsReads: false)
+      body.append([7])
+      body.finish()
+      session.respond(stream: stream, headers: nil, body: body)
+    }
+    let client = try server.client(tls: fixture.issue(.edgeClient))
+    #expect(try await client.unary("/a.B/C", [1]).message == [7])
+    #expect(opened.value == 2 && server.requestCount.value == 1)
+    await client.close()
+    await server.close()
+  }
+
   @Test("a client finds its server again after a restart on the same port")
   func reconnect() async throws {
     let first = try await EchoServer()

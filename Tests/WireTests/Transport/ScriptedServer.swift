@@ -43,14 +43,20 @@ final class ScriptedServer: Sendable {
     func transportIsGone() {}
   }
 
-  init(opening: @escaping @Sendable (Session) -> Void = { _ in }, _ script: @escaping Script) async throws {
+  init(
+    tls: TLSConfiguration? = nil, opening: @escaping @Sendable (Session) -> Void = { _ in },
+    _ script: @escaping Script
+  ) async throws {
     let count = requestCount
+    let context = try tls.map { try TLSContext($0, side: .server, time: SystemTime()) }
     channel = try await ServerBootstrap(group: sharedLoops.group)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let owner = Owner(script: script, opening: opening, count: count)
           try channel.pipeline.syncOperations.addHandler(
-            Transport(session: owner.session, tls: nil, owner: owner, limits: WireLimits()))
+            Transport(
+              session: owner.session, tls: try context?.makeEngine(host: nil), owner: owner,
+              limits: WireLimits()))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
@@ -59,8 +65,8 @@ final class ScriptedServer: Sendable {
 
   func close() async { try? await channel.close() }
 
-  func client() throws -> ClientConnection {
-    try ClientConnection(host: "127.0.0.1", port: port, tls: nil, time: SystemTime(), loops: sharedLoops)
+  func client(tls: TLSConfiguration? = nil) throws -> ClientConnection {
+    try ClientConnection(host: "127.0.0.1", port: port, tls: tls, time: SystemTime(), loops: sharedLoops)
   }
 }
 
