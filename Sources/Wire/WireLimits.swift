@@ -8,7 +8,11 @@
 /// - the channel's own write queue: 64 KiB, then nothing more is taken from HTTP/2.
 ///
 /// So a connection holds at most about 2 × 32 MiB + 128 × (8 + 256) KiB + 1 message, and an honest one almost
-/// nothing.
+/// nothing. All connections together hold `bufferedBytesMax`, then what is in flight on each of them: at most
+/// `sendQueueBytesMax` and one message each way.
+///
+/// What a peer makes us answer is bounded too: 512 acknowledgements of PING and SETTINGS, and the frames that
+/// ``FrameBudget`` lets pass, each with at most one short frame in return.
 package struct WireLimits: Sendable, Equatable {
   /// The longest message taken from a peer, in bytes, without its 5-byte prefix. Longer: `resourceExhausted`.
   package var messageBytesMax = 4 << 20
@@ -24,14 +28,21 @@ package struct WireLimits: Sendable, Equatable {
   package var sendQueueBytesMax = 256 << 10
   /// Bytes of messages held for one connection, counted for each direction.
   package var connectionBufferedBytesMax = 32 << 20
+  /// Bytes of messages held for all connections of a server, both ways. Over it, connections that hold more than
+  /// `sendQueueBytesMax` themselves are refused more.
+  package var bufferedBytesMax = 128 << 20
   /// Connections that a server holds; one more is closed at once.
   package var connectionsMax = 4096
   /// From accept to the end of the TLS handshake and the peer's first SETTINGS.
   package var handshakeMilliseconds: UInt64 = 10_000
   /// From the first to the last byte of one header block, or of any other frame but DATA.
   package var headersMilliseconds: UInt64 = 10_000
-  /// How long a request may make no progress while it is owed: a unary call's body, or the rest of a message.
+  /// How long a request may make no progress while it is owed: a unary call's body, or the rest of a message
+  /// of a streaming one. A kibibyte in that time is progress.
   package var bodyMilliseconds: UInt64 = 20_000
+  /// How long a caller may read nothing of a reply that waits for it: then its stream is reset, or the connection
+  /// closed when nothing at all can leave. A slow reader, a kibibyte in that time, is let be.
+  package var readMilliseconds: UInt64 = 30_000
   /// Silence after which a server asks a peer by a PING whether it is still there.
   package var keepaliveMilliseconds: UInt64 = 10_000
   /// How long the peer may take to say anything after that: then the connection is closed and its calls are cancelled.

@@ -74,4 +74,14 @@ struct HeaderBlock: Sendable {
   func text(_ name: StaticString) -> String? {
     first(name).map { String(decoding: $0, as: UTF8.self) }
   }
+
+  /// Whether a request names one host, and nobody's password (RFC 9113 8.3.1). nghttp2 checks all else.
+  var isSoundRequest: Bool {
+    guard let authority = first(":authority") else { return true }
+    guard !authority.contains(UInt8(ascii: "@")) else { return false }
+    for index in fields.indices where fields[index].nameCount == 4 && name(index, is: "host") {
+      if !value(index).elementsEqual(authority) { return false }
+    }
+    return true
+  }
 }

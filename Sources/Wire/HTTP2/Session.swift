@@ -19,6 +19,8 @@ final class Session {
   private let side: Side
   /// `nil` judges nothing: for sessions that talk to a peer of ours in tests.
   private var watch: PeerWatch?
+  /// Bytes that left for the channel.
+  private(set) var gatheredCount = 0
   /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
   private var bodies: [Int32: OutboundBody] = [:]
   private var plainBodies: [Int32: PlainBody] = [:]
@@ -127,6 +129,7 @@ final class Session {
       }
       guard count > 0, let data else { return }
       buffer.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
+      gatheredCount += count
     }
   }
 

@@ -20,6 +20,14 @@ enum SessionEvent {
   case settings
   case pingAcknowledged(UInt64)
   case goAway(lastStream: Int32, code: UInt32)
+
+  /// Whether this shows that the peer is there: what we send, or give up ourselves, doesn't.
+  var isFromPeer: Bool {
+    switch self {
+    case .endSentEarly, .bodyRead, .notSent, .closed: false
+    default: true
+    }
+  }
 }
 
 /// Error codes of RFC 9113 7 that we send or map.

@@ -7,7 +7,6 @@ struct PeerSilence {
   private var hasHeard = false
   private var lookDue = Instant.distantFuture
   private var answerDue = Instant.distantFuture
-  private var isAsked = false
 
   init(_ limits: WireLimits) {
     interval = limits.keepaliveMilliseconds
@@ -22,22 +21,13 @@ struct PeerSilence {
     return lookDue
   }
 
-  /// Whether the PING that was answered is ours: answers come in the order of the PINGs.
-  mutating func answered() -> Bool {
-    defer { isAsked = false }
-    return isAsked
-  }
-
   /// When to look again (`nil`: the peer is gone), and whether to send a PING now.
   mutating func look(_ now: Instant) -> (next: Instant?, asks: Bool) {
     if hasHeard { answerDue = .distantFuture }
     guard now < answerDue else { return (nil, false) }
     guard lookDue <= now else { return (min(lookDue, answerDue), false) }
-    let asks = !hasHeard && answerDue == .distantFuture && !isAsked
-    if asks {
-      isAsked = true
-      answerDue = now.advanced(byMilliseconds: patience)
-    }
+    let asks = !hasHeard && answerDue == .distantFuture
+    if asks { answerDue = now.advanced(byMilliseconds: patience) }
     hasHeard = false
     lookDue = now.advanced(byMilliseconds: interval)
     return (min(lookDue, answerDue), asks)

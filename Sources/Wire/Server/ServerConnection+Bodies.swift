@@ -1,4 +1,5 @@
 internal import Base
+internal import Synchronization
 
 extension ServerConnection {
   func receiveData(_ stream: ServerStream, _ bytes: ArraySlice<UInt8>) {
@@ -7,8 +8,9 @@ extension ServerConnection {
       return
     }
     stream.unconsumedCount += bytes.count
+    stream.receivedCount += bytes.count
     countHeld(stream, bytes.count)
-    guard heldCount <= shared.limits.connectionBufferedBytesMax else {
+    guard !holdsTooMuch(heldCount) else {
       return fail(stream, Fault(.resourceExhausted, "too many bytes of unfinished calls on one connection"))
     }
     do throws(Fault) {
@@ -20,6 +22,14 @@ extension ServerConnection {
     for message in scratch { receiveMessage(stream, message) }
     scratch.removeAll(keepingCapacity: true)
     openWindow(stream)
+  }
+
+  /// A connection may hold much while there is much to be had; when there isn't, those that hold least are spared.
+  func holdsTooMuch(_ count: Int) -> Bool {
+    let limits = shared.limits
+    if count > limits.connectionBufferedBytesMax { return true }
+    return count > limits.sendQueueBytesMax
+      && shared.counters.buffered.load(ordering: .relaxed) > limits.bufferedBytesMax
   }
 
   func receiveMessage(_ stream: ServerStream, _ message: WireMessage) {

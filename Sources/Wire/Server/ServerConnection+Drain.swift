@@ -57,7 +57,7 @@ extension ServerConnection {
       let until = now.advanced(byMilliseconds: shared.limits.drainNoticeMilliseconds)
       drain = .noticed(until: until, grace: grace)
       session.announceShutdown()
-      session.ping(0)
+      session.ping(Self.drainPing)
       alarm.set(until)
     case .noticed(let until, let current): drain = .noticed(until: until, grace: min(current, grace))
     case .refusing(let current):

@@ -59,7 +59,7 @@ extension ServerConnection {
         messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: MessageEncoding(block)))
   }
 
-  private var isFull: Bool { sendingCount > shared.limits.connectionBufferedBytesMax }
+  private var isFull: Bool { holdsTooMuch(sendingCount) }
 
   private func start(_ stream: ServerStream, endsStream: Bool) {
     if case .streaming(let body) = stream.method.handler {

@@ -15,6 +15,7 @@ extension ServerConnection {
       guard let deadline = stream.call.deadline else { continue }
       if deadline <= now { expire(stream) } else { next = min(next, deadline) }
     }
+    next = min(next, endStalled(now))
     transport?.flushSoon()
     return next
   }
@@ -23,7 +24,7 @@ extension ServerConnection {
   func lookAtSilence(_ now: Instant) -> Instant {
     guard drainCause != .shutdown, !isClosed else { return .distantFuture }
     let (next, asks) = silence.look(now)
-    if asks { session.ping(1) }
+    if asks { session.ping(Self.silencePing) }
     if next == nil { transport?.close(Fault(.unavailable, "the peer does not answer")) }
     return next ?? .distantFuture
   }

@@ -4,9 +4,14 @@ internal import Synchronization
 
 /// One client's connection: its open calls, from request headers to trailers; lives on its event loop.
 ///
-/// What it does with them is told in its extensions, in the order in which data flows: Requests, Bodies, Answers; and
-/// Time and Drain, which end them.
+/// What it does with them is told in its extensions, in the order in which data flows: Requests, Bodies, Answers,
+/// or Plain when it isn't gRPC; and
+/// Time, Stalls and Drain, which end them.
 final class ServerConnection: TransportOwner {
+  /// What tells our PINGs apart when they are answered.
+  static let drainPing: UInt64 = 0
+  static let silencePing: UInt64 = 1
+
   let shared: ServerShared
   let link: ServerLink
   let session: Session
@@ -22,6 +27,7 @@ final class ServerConnection: TransportOwner {
   var drainCause = DrainCause.age
   var age = ConnectionAge.notBegun
   var silence: PeerSilence
+  var sending: StallWatch
   var isClosed = false
   /// Reused for the messages that one piece of a body completes.
   var scratch: [WireMessage] = []
@@ -40,6 +46,7 @@ final class ServerConnection: TransportOwner {
     link = ServerLink(eventLoop: eventLoop)
     peer = Peer(roles: shared.anonymousRoles, address: address)
     silence = PeerSilence(shared.limits)
+    sending = StallWatch(shared.limits.readMilliseconds)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
     handshakeDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
     link.connection = self
@@ -95,7 +102,7 @@ final class ServerConnection: TransportOwner {
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     // What was heard along with the end of the connection: nobody is there for it.
     guard !isClosed else { return }
-    silence.heard()
+    if event.isFromPeer { silence.heard() }
     switch event {
     case .partBegan: alarm.set(partDeadline)
     case .headers(let id, let block, let endsStream, let isTooLarge):
@@ -105,7 +112,13 @@ final class ServerConnection: TransportOwner {
       } else if plainRequests[id] != nil {
         if endsStream { finishPlainly(id) }
       } else if block.first(":method") != nil || isTooLarge {
+        guard isTooLarge || block.isSoundRequest else {
+          return session.reset(stream: id, code: HTTP2Code.protocolError)
+        }
         receiveRequest(id, block, endsStream: endsStream, isTooLarge: isTooLarge)
+        if !endsStream, let stream = streams[id] {
+          alarm.set(stream.started.advanced(byMilliseconds: shared.limits.bodyMilliseconds))
+        }
       }
     case .data(let id, let start, let count):
       session.consumeConnection(count)
@@ -121,13 +134,14 @@ final class ServerConnection: TransportOwner {
     case .bodyRead(let id, let count):
       guard let stream = streams[id] else { return }
       countSending(stream, -count)
+      stream.sentCount += count
       stream.gate?.leave(count)
     case .closed(let id, let code):
       streamClosed(id, code: code)
     case .settings:
       handshakeDeadline = .distantFuture
       alarm.set(silence.begin(shared.time.instant))
-    case .pingAcknowledged: if !silence.answered() { refuseNewStreams() }
+    case .pingAcknowledged(let value): if value == Self.drainPing { refuseNewStreams() }
     case .goAway, .notSent: break
     }
   }

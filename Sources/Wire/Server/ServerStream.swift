@@ -21,6 +21,11 @@ final class ServerStream {
   var heldCount = 0
   /// Bytes queued for sending that the connection counts.
   var sendingCount = 0
+  /// Bytes of the request, and of a streaming reply, that have moved so far.
+  var receivedCount = 0
+  var sentCount = 0
+  var receiving: StallWatch?
+  var sending: StallWatch?
   /// `nil` until the response's headers are queued.
   var body: OutboundBody?
   var hasPeerEnded = false

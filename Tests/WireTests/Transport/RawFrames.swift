@@ -125,6 +125,7 @@ final class FramePeer {
   private(set) var isEnded = false
   private var isClosed = false
   private(set) var lastGoAway: Frame?
+  private var resets: [Int32: UInt32] = [:]
 
   init(port: Int, tls: TLSConfiguration? = nil) async throws {
     descriptor = try connectLoopback(port)
@@ -198,6 +199,7 @@ final class FramePeer {
       payload: Array(bytes[(head + 9)..<(head + 9 + length)]))
     head += 9 + length
     if frame.kind == 7 { lastGoAway = frame }
+    if frame.kind == 3 { resets[frame.stream] = frame.code }
     if head == buffer.count || head > 1 << 20 {
       buffer.removeFirst(head)
       head = 0
@@ -256,5 +258,12 @@ final class FramePeer {
       if frame.kind == 3 { return nil }
     }
     return nil
+  }
+
+  /// Reads until RST_STREAM comes for this stream; its code, or `nil` at the end of the connection. Whatever was read
+  /// for others in between counts for them.
+  func code(stream: Int32) async throws -> UInt32? {
+    while resets[stream] == nil { guard try await next() != nil else { return nil } }
+    return resets[stream]
   }
 }
