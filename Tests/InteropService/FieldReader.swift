@@ -7,8 +7,9 @@ package struct FieldReader {
   package enum Value {
     case number(UInt64)
     case bytes(ArraySlice<UInt8>)
-    /// Four or eight bytes, which no message here has.
-    case fixed
+    case fixed64(UInt64)
+    /// Which no message here has.
+    case fixed32
   }
 
   private var rest: ArraySlice<UInt8>
@@ -21,13 +22,15 @@ package struct FieldReader {
     let tag = try varint()
     switch tag & 7 {
     case 0: return (tag >> 3, .number(try varint()))
-    case 1: return (tag >> 3, try fixed(8))
+    case 1: return (tag >> 3, .fixed64(try fixed(8)))
     case 2:
       let count = try varint()
       guard count <= UInt64(rest.count) else { throw Self.cut }
       defer { rest = rest.dropFirst(Int(count)) }
       return (tag >> 3, .bytes(rest.prefix(Int(count))))
-    case 5: return (tag >> 3, try fixed(4))
+    case 5:
+      _ = try fixed(4)
+      return (tag >> 3, .fixed32)
     default: throw Fault(.invalidArgument, "the message has a field of wire type \(tag & 7)")
     }
   }
@@ -42,10 +45,10 @@ package struct FieldReader {
     throw Fault(.invalidArgument, "the message has a number of more than 10 bytes")
   }
 
-  private mutating func fixed(_ count: Int) throws(Fault) -> Value {
+  private mutating func fixed(_ count: Int) throws(Fault) -> UInt64 {
     guard rest.count >= count else { throw Self.cut }
-    rest = rest.dropFirst(count)
-    return .fixed
+    defer { rest = rest.dropFirst(count) }
+    return rest.prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 
   private static let cut = Fault(.invalidArgument, "the message is cut off")
@@ -78,6 +81,7 @@ extension TestMessage {
 extension FieldReader.Value {
   var flag: Bool? { if case .number(let number) = self { number != 0 } else { nil } }
   var int32: Int32? { if case .number(let number) = self { Int32(truncatingIfNeeded: number) } else { nil } }
+  var double: Double? { if case .fixed64(let bits) = self { Double(bitPattern: bits) } else { nil } }
   var data: [UInt8]? { if case .bytes(let bytes) = self { Array(bytes) } else { nil } }
 
   func text() throws(Fault) -> String? {

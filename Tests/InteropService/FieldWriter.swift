@@ -10,6 +10,14 @@ package struct FieldWriter {
 
   mutating func flag(_ field: UInt64, _ value: Bool) { number(field, value ? 1 : 0) }
 
+  mutating func double(_ field: UInt64, _ value: Double) {
+    guard value.bitPattern != 0 else { return }
+    varint(field << 3 | 1)
+    for shift in stride(from: UInt64(0), to: 64, by: 8) {
+      bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
+    }
+  }
+
   mutating func data(_ field: UInt64, _ value: some Collection<UInt8>) {
     guard !value.isEmpty else { return }
     varint(field << 3 | 2)

@@ -65,6 +65,7 @@ package struct StreamingOutputCallRequest: TestMessage {
   package var responseParameters: [ResponseParameters] = []
   package var payload: Payload?
   package var responseStatus: EchoStatus?
+  package var orcaOOBReport: TestOrcaReport?
 
   package init() {}
 
@@ -74,6 +75,7 @@ package struct StreamingOutputCallRequest: TestMessage {
       if let parameters: ResponseParameters = try value.message() { responseParameters.append(parameters) }
     case 3: payload = try value.message()
     case 7: responseStatus = try value.message()
+    case 8: orcaOOBReport = try value.message()
     default: break
     }
   }
@@ -82,6 +84,7 @@ package struct StreamingOutputCallRequest: TestMessage {
     for parameters in responseParameters { writer.message(2, parameters) }
     writer.message(3, payload)
     writer.message(7, responseStatus)
+    writer.message(8, orcaOOBReport)
   }
 }
 

@@ -63,6 +63,7 @@ package struct SimpleRequest: TestMessage {
   package var responseStatus: EchoStatus?
   package var expectCompressed: BoolValue?
   package var fillServerID = false
+  package var orcaPerQueryReport: TestOrcaReport?
 
   package init() {}
 
@@ -75,6 +76,7 @@ package struct SimpleRequest: TestMessage {
     case 7: responseStatus = try value.message()
     case 8: expectCompressed = try value.message()
     case 9: fillServerID = value.flag ?? fillServerID
+    case 11: orcaPerQueryReport = try value.message()
     default: break
     }
   }
@@ -87,6 +89,7 @@ package struct SimpleRequest: TestMessage {
     writer.message(7, responseStatus)
     writer.message(8, expectCompressed)
     writer.flag(9, fillServerID)
+    writer.message(11, orcaPerQueryReport)
   }
 }
 

@@ -3,14 +3,18 @@ package import Wire
 
 /// `grpc.testing.TestService`: does what each request asks for, so that a client can see that it was done.
 ///
-/// `UnimplementedCall`, and all of `UnimplementedService`, are missing on purpose.
+/// `UnimplementedCall`, and all of `UnimplementedService`, are missing on purpose. Beside it ORCA's service reports the
+/// load that a request said.
 package struct TestService: Sendable {
   package static let path = "/grpc.testing.TestService/"
   /// The largest response that may be asked for.
   private static let responseBytesMax = 16 << 20
+  /// Load is reported no more often.
+  private static let reportMicrosecondsMin: Int64 = 100_000
 
   private let serverID: String
   private let sleep: @Sendable (_ microseconds: Int64) async throws -> Void
+  private let reported = ReportedLoad()
 
   /// `sleep` waits between the responses of a stream; a cancelled task ends it by throwing.
   package init(
@@ -43,6 +47,13 @@ package struct TestService: Sendable {
         for try await message in requests { messages.append(message) }
         for message in messages { try await respond(call, message, writer) }
       },
+      RPCMethod(
+        "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics", admits: .everyone, holdsDrain: false,
+        .streaming { _, requests, writer in
+          for try await message in requests {
+            try await report(try LoadReportRequest(decoding: message).intervalMicroseconds, writer)
+          }
+        }),
     ]
   }
 
@@ -102,6 +113,9 @@ package struct TestService: Sendable {
     if request.fillUsername { response.username = call.peer.uri ?? "" }
     if request.fillServerID { response.serverID = serverID }
     response.hostname = serverID
+    if let report = request.orcaPerQueryReport {
+      call.setTrailer("endpoint-load-metrics-bin", bytes: report.loadReport)
+    }
     if request.responseCompressed?.value == true { call.compressReplies() }
     call.reply(response.bytes)
   }
@@ -122,6 +136,7 @@ package struct TestService: Sendable {
   private func respond(_ call: ServerCall, _ message: [UInt8], _ writer: ResponseWriter) async throws {
     let request = try StreamingOutputCallRequest(decoding: message)
     try Self.checkStatus(request.responseStatus)
+    if let report = request.orcaOOBReport { reported.set(report) }
     // Announced before the first response, whichever of them is the first to be compressed.
     if request.responseParameters.contains(where: { $0.compressed?.value == true }) { call.compressReplies() }
     for parameters in request.responseParameters {
@@ -129,6 +144,14 @@ package struct TestService: Sendable {
       var response = StreamingOutputCallResponse()
       response.payload = try Self.payload(parameters.size)
       try await writer.send(response.bytes, compress: parameters.compressed?.value == true)
+    }
+  }
+
+  /// One report now, and one each interval until the caller has enough.
+  private func report(_ intervalMicroseconds: Int64, _ writer: ResponseWriter) async throws {
+    while true {
+      try await writer.send(reported.load.loadReport)
+      try await sleep(max(intervalMicroseconds, Self.reportMicrosecondsMin))
     }
   }
 

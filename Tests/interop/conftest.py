@@ -9,7 +9,6 @@ import os
 import pathlib
 import sys
 import uuid
-from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -122,8 +121,7 @@ def interop_messages(tmp_path_factory):
     """The modules of the standard interop protos."""
     import testservice
 
-    types, services, empty = testservice.load_messages(tmp_path_factory.mktemp("interop-stubs"))
-    return SimpleNamespace(types=types, services=services, empty=empty)
+    return testservice.load_messages(tmp_path_factory.mktemp("interop-stubs"))
 
 
 @pytest.fixture(scope="module", params=["h2c", "mutual TLS"])

@@ -130,3 +130,13 @@ def test_another_method_than_post_is_405(raw):
                              (":authority", "localhost"), ("te", "trailers"), ("content-type", "application/grpc")])
         assert reply.headers[":status"] == "405" and reply.headers["allow"] == "POST"
         assert "grpc-status" not in reply.headers
+
+
+def test_orca_per_rpc(raw, interop_messages):
+    """By hand, since grpcio keeps this trailer for its balancers."""
+    fields = {"cpu_utilization": 0.8210, "request_cost": {"cost": 3456.32}, "utilization": {"util": 0.30499}}
+    asked = interop_messages.types.TestOrcaReport(memory_utilization=0.5847, **fields)
+    request = interop_messages.types.SimpleRequest(orca_per_query_report=asked)
+    reply = raw.call(PATH + "UnaryCall", framed(request.SerializeToString()))
+    report = interop_messages.load.OrcaLoadReport.FromString(decoded(reply.trailers["endpoint-load-metrics-bin"]))
+    assert report == interop_messages.load.OrcaLoadReport(mem_utilization=0.5847, **fields)

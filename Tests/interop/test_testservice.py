@@ -243,6 +243,25 @@ def test_a_hundred_and_fifty_streams_at_once_share_the_connection(stub, ping):
     assert all([len(response.payload.body) for response in call] == [1000, 2000] for call in calls)
 
 
+def test_orca_oob(stub, channel, interop_messages, ping):
+    request = interop_messages.load_types.OrcaLoadReportRequest()
+    request.report_interval.FromMilliseconds(100)
+    reports = interop_messages.load_services.OpenRcaServiceStub(channel).StreamCoreMetrics(request, timeout=TIMEOUT)
+    requests = Requests()
+    responses = stub.FullDuplexCall(requests, timeout=TIMEOUT)
+    for cpu, memory, util in ((0.8210, 0.5847, 0.30499), (0.29309, 0.2, 0.2039)):
+        asked = ping(1)
+        asked.orca_oob_report.CopyFrom(interop_messages.types.TestOrcaReport(
+            cpu_utilization=cpu, memory_utilization=memory, utilization={"util": util}))
+        requests.put(asked)
+        next(responses)
+        wanted = interop_messages.load.OrcaLoadReport(
+            cpu_utilization=cpu, mem_utilization=memory, utilization={"util": util})
+        assert any(report == wanted for report, _ in zip(reports, range(3)))
+    requests.close()
+    reports.cancel()
+
+
 def test_health(channel):
     request = health_pb2.HealthCheckRequest(service="grpc.testing.TestService")
     status = health_pb2_grpc.HealthStub(channel).Check(request, timeout=TIMEOUT).status

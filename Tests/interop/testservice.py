@@ -8,6 +8,7 @@ import ssl
 import struct
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import grpc
 import h2.config
@@ -29,14 +30,22 @@ def binary() -> str:
 
 def load_messages(out):
     """Makes the modules of the interop protos in `out`; they live in the package `grpc.testing`."""
+    import grpc_tools
     from grpc_tools import protoc
 
     protos = ROOT / "Tests/InteropProtos"
     files = sorted(str(path.relative_to(protos)) for path in protos.rglob("*.proto"))
-    assert protoc.main(["protoc", f"-I{protos}", f"--python_out={out}", f"--grpc_python_out={out}", *files]) == 0
+    assert protoc.main([
+        "protoc", f"-I{protos}", f"-I{pathlib.Path(grpc_tools.__file__).parent / '_proto'}", f"--python_out={out}",
+        f"--grpc_python_out={out}", *files]) == 0
     # The protos' package has the name of grpcio's own.
     grpc.__path__.append(str(pathlib.Path(out) / "grpc"))
-    return (importlib.import_module(f"grpc.testing.{name}") for name in ("messages_pb2", "test_pb2_grpc", "empty_pb2"))
+    sys.path.insert(0, str(out))
+    module = importlib.import_module
+    return SimpleNamespace(
+        types=module("grpc.testing.messages_pb2"), services=module("grpc.testing.test_pb2_grpc"),
+        empty=module("grpc.testing.empty_pb2"), load=module("xds.data.orca.v3.orca_load_report_pb2"),
+        load_types=module("xds.service.orca.v3.orca_pb2"), load_services=module("xds.service.orca.v3.orca_pb2_grpc"))
 
 
 class InteropServer:

@@ -119,4 +119,47 @@ import Testing
     }
     await site.close()
   }
+
+  @Test("orca_per_rpc: the load that a request says is in its trailers", arguments: Carrier.allCases)
+  func loadOfACall(_ carrier: Carrier) async throws {
+    let site = try await InteropFixture(carrier)
+    var report = TestOrcaReport()
+    report.cpuUtilization = 0.8210
+    report.requestCost = ["cost": 3456.32]
+    var request = SimpleRequest()
+    request.orcaPerQueryReport = report
+    let (_, reply) = try await site.simple(request)
+    let bytes = try #require(reply.trailers.bytes("endpoint-load-metrics-bin").first)
+    // Its request_cost is field 4 where the test's own message has utilization.
+    let read = try TestOrcaReport(decoding: bytes)
+    #expect(read.cpuUtilization == 0.8210 && read.utilization == ["cost": 3456.32])
+    await site.close()
+  }
+
+  @Test("orca_oob: the load that a request says is reported beside calls from then on")
+  func loadBesideCalls() async throws {
+    let site = try await InteropFixture(.h2c, sleepsForEver: true)
+    var request = StreamingOutputCallRequest()
+    for load in [0.25, 0.5] {
+      var report = TestOrcaReport()
+      report.cpuUtilization = load
+      request.orcaOOBReport = report
+      let call = try await site.client.open(InteropFixture.path("FullDuplexCall"))
+      try await call.send(request.bytes)
+      call.finishSending()
+      for try await _ in call.responses {}
+      let reports = try await site.client.open("/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics")
+      // Two seconds and a half.
+      try await reports.send([0x0a, 8, 0x08, 2, 0x10, 0x80, 0xca, 0xb5, 0xee, 0x01])
+      var messages = reports.responses.makeAsyncIterator()
+      let message = try #require(try await messages.next())
+      #expect(try TestOrcaReport(decoding: message).cpuUtilization == load)
+      let count = load == 0.25 ? 1 : 2
+      #expect(await eventually { site.sleeps.list.count == count })
+      reports.cancel()
+    }
+    #expect(site.sleeps.list == [2_500_000, 2_500_000])
+    #expect(await eventually { site.server.counters.callsOpen == 0 })
+    await site.close()
+  }
 }
