@@ -129,7 +129,7 @@ private struct WireCursor {
   var isAtEnd: Bool { position == end }
 
   mutating func tag(_ bytes: Span<UInt8>) throws(Fault) -> (field: UInt32, type: WireType) {
-    let value = try varint(bytes)
+    let value = try shortVarint(bytes, "tag")
     guard let type = WireType(rawValue: UInt8(value & 7)) else {
       throw Fault(.invalidArgument, " wire type \(value & 7) is not spoken here")
     }
@@ -150,11 +150,19 @@ private struct WireCursor {
 
   /// Where the value of a string, of bytes, of a message or of packed numbers lies.
   mutating func delimited(_ bytes: Span<UInt8>) throws(Fault) -> Range<Int> {
-    let count = try varint(bytes)
+    let count = try shortVarint(bytes, "length")
     guard count <= UInt64(end - position) else { throw Self.cut }
     let start = position
     position += Int(count)
     return start..<position
+  }
+
+  /// A tag or a length. Nobody writes them longer than they need to be, and protobuf-c looks at five bytes only.
+  private mutating func shortVarint(_ bytes: Span<UInt8>, _ name: String) throws(Fault) -> UInt64 {
+    let start = position
+    let value = try varint(bytes)
+    guard position - start <= 5 else { throw Fault(.invalidArgument, " has a \(name) of more than 5 bytes") }
+    return value
   }
 
   private mutating func varint(_ bytes: Span<UInt8>) throws(Fault) -> UInt64 {

@@ -8,6 +8,7 @@ struct CodecCase: Sendable, CustomTestStringConvertible {
   let testDescription: String
   /// Bytes of a random value.
   let encoded: @Sendable (inout RandomValues) -> [UInt8]
+  let descriptor: @Sendable () -> UnsafePointer<ProtobufCMessageDescriptor>
   /// Throws what the codec throws.
   let decode: @Sendable ([UInt8]) throws(Fault) -> Void
   /// A random value, encoded and decoded, is itself.
@@ -24,6 +25,7 @@ struct CodecCase: Sendable, CustomTestStringConvertible {
     CodecCase(
       testDescription: name,
       encoded: { encode(make(&$0)) },
+      descriptor: { WireTests.descriptor(initialize) },
       decode: { bytes throws(Fault) in _ = try decode(bytes) },
       expectRoundTrip: { values in
         let value = make(&values)

@@ -73,6 +73,19 @@ import Wire
     }
   }
 
+  @Test("a tag or a length of more than five bytes is refused, and by name", arguments: CodecCase.all)
+  func longNumbers(_ codec: CodecCase) {
+    // Field 200 with a length of zero in six bytes, and its tag in six: found by fuzzing, since protobuf-c refuses
+    // both without a word.
+    for (bytes, what) in [
+      ([0xc2, 0x0c, 0x80, 0x80, 0x80, 0x80, 0x80, 0], "length"),
+      ([0xc0, 0x8c, 0x80, 0x80, 0x80, 0, 5], "tag"),
+    ] as [([UInt8], String)] {
+      let message = "\(codec.testDescription): has a \(what) of more than 5 bytes"
+      #expect { try codec.decode(bytes) } throws: { ($0 as? Fault)?.message == message }
+    }
+  }
+
   @Test("millions of tiny fields are refused before they cost memory", arguments: CodecCase.all)
   func manyFields(_ codec: CodecCase) {
     // Field 15, which no message has, 150,000 times.

@@ -288,7 +288,7 @@ import Wire
   }
 }
 
-private struct Operators: OperationsHandler {
+struct Operators: OperationsHandler {
   func publish(
     _ order: PublishOrder, chunks: PublishedChunks, _ call: ServerCall
   ) async throws -> PublishReceipt {
