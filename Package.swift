@@ -97,3 +97,19 @@ let package = Package(
     tests("MarqueeClient", ["Base", "Wire"]),
   ]
 )
+
+// Scripts/fuzz sets this to libFuzzer's library, and builds in a folder of its own: the fuzz targets want rooms that tell
+// libFuzzer which ways were taken.
+if let libFuzzer = Context.environment["MARQUEE_LIBFUZZER"] {
+  let instrumented = SwiftSetting.unsafeFlags([
+    "-sanitize=fuzzer,address", "-Xfrontend", "-disable-llvm-optzns",
+  ])
+  for target in package.targets where ["Base", "Wire"].contains(target.name) {
+    target.swiftSettings?.append(instrumented)
+  }
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["Base", "Wire", nioCore, nioEmbedded], path: "Tests/Fuzz",
+      exclude: ["corpus"], swiftSettings: strict,
+      linkerSettings: [.unsafeFlags([libFuzzer]), .linkedLibrary("stdc++")]))
+}
