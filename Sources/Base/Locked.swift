@@ -10,9 +10,9 @@ package struct Locked<Value>: ~Copyable, Sendable {
   @usableFromInline let mutex: Mutex<Value>
   @usableFromInline let baton = Atomic<Bool>(false)
 
-  @inlinable package init(_ initial: consuming sending Value) { mutex = Mutex(initial) }
+  @inlinable @inline(__always) package init(_ initial: consuming sending Value) { mutex = Mutex(initial) }
 
-  @inlinable package borrowing func withLock<Result, Failure: Error>(
+  @inlinable @inline(__always) package borrowing func withLock<Result, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
     try mutex.withLock { value throws(Failure) -> sending Result in

@@ -8,18 +8,22 @@ import Wire
 enum ProtobufCRanking {
   /// C strings of the reply, kept for the life of the process.
   ///
-  /// Guard for `nonisolated(unsafe)`: never written after they are made.
-  nonisolated(unsafe) private static let ids = Reply.ids.map(permanent)
-  nonisolated(unsafe) private static let names = Reply.names.map(permanent)
-  nonisolated(unsafe) private static let rowID = permanent("top_picks")
-  nonisolated(unsafe) private static let rowName = permanent("Top picks for you")
-  nonisolated(unsafe) private static let digest = permanent(Reply.snapshot.digest)
-  nonisolated(unsafe) private static let space = permanent(Reply.snapshot.space)
-  nonisolated(unsafe) private static let model = permanent(Reply.snapshot.model)
-  nonisolated(unsafe) private static let features = permanent(Reply.snapshot.features)
-  nonisolated(unsafe) private static let policy = permanent(Reply.snapshot.policy)
-  nonisolated(unsafe) private static let region = permanent("north")
-  nonisolated(unsafe) private static let replica = permanent("north-1")
+  /// Guard for `@unchecked Sendable`: never written after they are made.
+  private struct Texts: @unchecked Sendable {
+    let ids = Reply.ids.map(permanent)
+    let names = Reply.names.map(permanent)
+    let rowID = permanent("top_picks")
+    let rowName = permanent("Top picks for you")
+    let digest = permanent(Reply.snapshot.digest)
+    let space = permanent(Reply.snapshot.space)
+    let model = permanent(Reply.snapshot.model)
+    let features = permanent(Reply.snapshot.features)
+    let policy = permanent(Reply.snapshot.policy)
+    let region = permanent("north")
+    let replica = permanent("north-1")
+  }
+
+  private static let texts = Texts()
 
   private static func permanent(_ text: String) -> UnsafeMutablePointer<CChar> {
     guard let copy = strdup(text) else { preconditionFailure("out of memory") }
@@ -39,6 +43,7 @@ enum ProtobufCRanking {
       Reply.seed(
         UnsafeBufferPointer(start: profile, count: strlen(profile)).lazy.map(UInt8.init(bitPattern:)))
     }
+    let texts = Self.texts
     let count = min(Int(request.titles_per_row), Reply.titleCount)
     return withUnsafeTemporaryAllocation(of: Marquee__V1__RankedTitle.self, capacity: Reply.titleCount) {
       titles in
@@ -47,39 +52,41 @@ enum ProtobufCRanking {
       ) { pointers in
         guard let base = titles.baseAddress else { return [] }
         for index in 0..<count {
-          fill(base + index, index, seed: seed ?? 0)
+          fill(base + index, index, texts, seed: seed ?? 0)
           pointers.initializeElement(at: index, to: base + index)
         }
         var row = Marquee__V1__Row()
         marquee__v1__row__init(&row)
-        row.id = rowID
-        row.name = rowName
+        row.id = texts.rowID
+        row.name = texts.rowName
         row.n_titles = count
         row.titles = pointers.baseAddress
-        return withUnsafeMutablePointer(to: &row) { encode($0, requestID: request.request_id) }
+        return withUnsafeMutablePointer(to: &row) { encode($0, texts, requestID: request.request_id) }
       }
     }
   }
 
-  private static func fill(_ title: UnsafeMutablePointer<Marquee__V1__RankedTitle>, _ index: Int, seed: Int) {
+  private static func fill(
+    _ title: UnsafeMutablePointer<Marquee__V1__RankedTitle>, _ index: Int, _ texts: Texts, seed: Int
+  ) {
     marquee__v1__ranked_title__init(title)
-    title.pointee.id = ids[index]
-    title.pointee.name = names[index]
+    title.pointee.id = texts.ids[index]
+    title.pointee.name = texts.names[index]
     title.pointee.score = Reply.score(index, seed)
     title.pointee.source = Marquee__V1__CandidateSource(rawValue: UInt32(Reply.source(index, seed)))
   }
 
   private static func encode(
-    _ row: UnsafeMutablePointer<Marquee__V1__Row>, requestID: UnsafeMutablePointer<CChar>?
+    _ row: UnsafeMutablePointer<Marquee__V1__Row>, _ texts: Texts, requestID: UnsafeMutablePointer<CChar>?
   ) -> [UInt8] {
     var snapshot = Marquee__V1__SnapshotName()
     marquee__v1__snapshot_name__init(&snapshot)
-    snapshot.sequence = Reply.snapshot.sequence
-    snapshot.digest = digest
-    snapshot.space = space
-    snapshot.model = model
-    snapshot.features = features
-    snapshot.policy = policy
+    snapshot.sequence = 42
+    snapshot.digest = texts.digest
+    snapshot.space = texts.space
+    snapshot.model = texts.model
+    snapshot.features = texts.features
+    snapshot.policy = texts.policy
     var rows: UnsafeMutablePointer<Marquee__V1__Row>? = row
     return withUnsafeMutablePointer(to: &snapshot) { snapshot in
       withUnsafeMutablePointer(to: &rows) { rows in
@@ -89,8 +96,8 @@ enum ProtobufCRanking {
         reply.n_rows = 1
         reply.rows = rows
         reply.snapshot = snapshot
-        reply.region = region
-        reply.replica = replica
+        reply.region = texts.region
+        reply.replica = texts.replica
         reply.routing_epoch = 7
         let size = marquee__v1__rank_response__get_packed_size(&reply)
         return [UInt8](unsafeUninitializedCapacity: size) { bytes, count in

@@ -23,24 +23,23 @@ struct MessageDeframer {
 
   /// Appends each message that `bytes` completes.
   mutating func push(_ bytes: ArraySlice<UInt8>, into messages: inout [WireMessage]) throws(Fault) {
-    var rest = bytes
-    while !rest.isEmpty {
-      if prefixCount < 5 {
-        let count = min(5 - prefixCount, rest.count)
-        for byte in rest.prefix(count) { prefix = prefix << 8 | UInt64(byte) }
-        prefixCount += count
-        rest = rest.dropFirst(count)
-        guard prefixCount == 5 else { return }
-        try begin()
+    var index = bytes.startIndex
+    while index < bytes.endIndex {
+      while prefixCount < 5, index < bytes.endIndex {
+        prefix = prefix << 8 | UInt64(bytes[index])
+        prefixCount += 1
+        index += 1
+        if prefixCount == 5 { try begin() }
       }
-      let count = min(missingCount, rest.count)
+      guard prefixCount == 5 else { return }
+      let count = min(missingCount, bytes.endIndex - index)
       if message.isEmpty, count == missingCount {
         // The usual case: whole, and copied once.
-        message = [UInt8](rest.prefix(count))
+        message = [UInt8](bytes[index..<index + count])
       } else {
-        message.append(contentsOf: rest.prefix(count))
+        message.append(contentsOf: bytes[index..<index + count])
       }
-      rest = rest.dropFirst(count)
+      index += count
       missingCount -= count
       if missingCount == 0 {
         messages.append(WireMessage(bytes: message, isCompressed: isCompressed))

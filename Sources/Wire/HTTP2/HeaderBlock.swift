@@ -12,6 +12,16 @@ struct HeaderBlock: Sendable {
     var valueCount: Int
   }
 
+  init() {}
+
+  /// With room for the fields of a usual request.
+  static var roomy: HeaderBlock {
+    var block = HeaderBlock()
+    block.bytes.reserveCapacity(384)
+    block.fields.reserveCapacity(12)
+    return block
+  }
+
   private(set) var bytes: [UInt8] = []
   private(set) var fields: [Field] = []
 
@@ -54,6 +64,27 @@ struct HeaderBlock: Sendable {
     let field = fields[index]
     let start = field.start + field.nameCount
     return bytes[start..<start + field.valueCount]
+  }
+
+  func value(_ index: Int, is value: StaticString) -> Bool {
+    let field = fields[index]
+    guard field.valueCount == value.utf8CodeUnitCount else { return false }
+    return bytes.withUnsafeBufferPointer {
+      guard let base = $0.baseAddress else { return false }
+      return memcmp(base + field.start + field.nameCount, value.utf8Start, field.valueCount) == 0
+    }
+  }
+
+  func nameCount(_ index: Int) -> Int { fields[index].nameCount }
+
+  func name(_ index: Int, endsIn suffix: StaticString) -> Bool {
+    let field = fields[index]
+    let count = suffix.utf8CodeUnitCount
+    guard field.nameCount >= count else { return false }
+    return bytes.withUnsafeBufferPointer {
+      guard let base = $0.baseAddress else { return false }
+      return memcmp(base + field.start + field.nameCount - count, suffix.utf8Start, count) == 0
+    }
   }
 
   func name(_ index: Int, is name: StaticString) -> Bool {

@@ -1,12 +1,15 @@
 internal import CNGHTTP2
 
 /// Where the callbacks write; they touch nothing else.
+///
+/// `@exclusivity(unchecked)`: on one event loop, and no access to one of these contains another; the checks took longer
+/// than the accesses.
 final class Inbox {
-  var events: [SessionEvent] = []
-  var bytes: [UInt8] = []
+  @exclusivity(unchecked) var events: [SessionEvent] = []
+  @exclusivity(unchecked) var bytes: [UInt8] = []
   var spareEvents: [SessionEvent] = []
   var spareBytes: [UInt8] = []
-  var block = HeaderBlock()
+  @exclusivity(unchecked) var block = HeaderBlock()
   var blockListBytes = 0
   let headerListBytesMax: Int
   /// What was sent, and what came of the header blocks, since ``Session`` last asked.
@@ -23,7 +26,7 @@ final class Inbox {
   }
 
   func beginBlock(isRequest: Bool) {
-    block = HeaderBlock()
+    block = .roomy
     blockListBytes = 0
     if isRequest { openStreams += 1 }
   }

@@ -6,9 +6,12 @@
 
 /// The messages of one stream on their way out, each with its 5-byte gRPC prefix; lives on its event loop.
 final class OutboundBody {
-  private var messages: [WireMessage] = []
+  /// The message that is leaving, and those behind it: mostly there is one, and then no list.
+  private var current: WireMessage?
+  private var waiting: [WireMessage] = []
+  /// Where in `waiting` the next one is.
   private var head = 0
-  /// How much of the message at `head` has left, its prefix counted.
+  /// How much of the current message has left, its prefix counted.
   private var offset = 0
   /// Bytes that have not left yet, prefixes counted.
   private(set) var pendingCount = 0
@@ -31,7 +34,7 @@ final class OutboundBody {
 
   func append(_ message: WireMessage) {
     precondition(!isFinished, "a message after the end")
-    messages.append(message)
+    if current == nil { current = message } else { waiting.append(message) }
     pendingCount += message.bytes.count + Self.prefixCount
   }
 
@@ -44,7 +47,8 @@ final class OutboundBody {
 
   /// Gives up what has not left.
   func discard() {
-    messages.removeAll()
+    current = nil
+    waiting.removeAll()
     head = 0
     offset = 0
     pendingCount = 0
@@ -52,19 +56,14 @@ final class OutboundBody {
 
   /// Moves up to `target.count` bytes out; returns how many.
   func read(into target: UnsafeMutableRawBufferPointer) -> Int {
+    guard let base = target.baseAddress else { return 0 }
     var written = 0
-    while written < target.count, head < messages.count {
-      let size = messages[head].bytes.count
+    while written < target.count, let message = current {
+      let size = message.bytes.count
       if offset < Self.prefixCount {
-        let prefix =
-          (
-            messages[head].isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: size >> 24),
-            UInt8(truncatingIfNeeded: size >> 16), UInt8(truncatingIfNeeded: size >> 8),
-            UInt8(truncatingIfNeeded: size)
-          ) as (UInt8, UInt8, UInt8, UInt8, UInt8)
         let count = min(Self.prefixCount - offset, target.count - written)
-        withUnsafeBytes(of: prefix) {
-          target[written..<written + count].copyBytes(from: $0[offset..<offset + count])
+        withUnsafeBytes(of: Self.prefix(of: message)) { prefix in
+          if let prefix = prefix.baseAddress { memcpy(base + written, prefix + offset, count) }
         }
         written += count
         offset += count
@@ -72,8 +71,8 @@ final class OutboundBody {
       if offset >= Self.prefixCount {
         let start = offset - Self.prefixCount
         let count = min(size - start, target.count - written)
-        messages[head].bytes.withUnsafeBytes {
-          target[written..<written + count].copyBytes(from: $0[start..<start + count])
+        message.bytes.withUnsafeBytes { bytes in
+          if let bytes = bytes.baseAddress { memcpy(base + written, bytes + start, count) }
         }
         written += count
         offset += count
@@ -84,15 +83,28 @@ final class OutboundBody {
     return written
   }
 
+  private static func prefix(of message: WireMessage) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
+    let size = message.bytes.count
+    return (
+      message.isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: size >> 24),
+      UInt8(truncatingIfNeeded: size >> 16), UInt8(truncatingIfNeeded: size >> 8),
+      UInt8(truncatingIfNeeded: size)
+    )
+  }
+
   private func advance() {
-    messages[head].bytes = []
-    head += 1
     offset = 0
-    if head == messages.count {
-      messages.removeAll(keepingCapacity: true)
+    guard head < waiting.count else {
+      current = nil
+      waiting.removeAll(keepingCapacity: true)
       head = 0
-    } else if head >= 64 {
-      messages.removeFirst(head)
+      return
+    }
+    current = waiting[head]
+    waiting[head].bytes = []
+    head += 1
+    if head >= 64 {
+      waiting.removeFirst(head)
       head = 0
     }
   }

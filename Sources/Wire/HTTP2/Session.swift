@@ -22,7 +22,7 @@ final class Session {
   /// Bytes that left for the channel.
   private(set) var gatheredCount = 0
   /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
-  private var bodies: [Int32: OutboundBody] = [:]
+  private var bodies = StreamTable<OutboundBody>()
   private var plainBodies: [Int32: PlainBody] = [:]
 
   init(side: Side, limits: WireLimits, time: (any TimeSource)? = nil) {
@@ -162,7 +162,7 @@ final class Session {
   func respond(stream: Int32, headers: HeaderBlock?, body: OutboundBody?) {
     var provider = nghttp2_data_provider()
     if let body {
-      bodies[stream] = body
+      bodies.set(stream, body)
       provider = dataProvider(body)
     }
     withUnsafePointer(to: provider) { provider in
@@ -194,7 +194,7 @@ final class Session {
       headers.withVectors { nghttp2_submit_request(handle, nil, $0.baseAddress, $0.count, provider, nil) }
     }
     guard stream > 0 else { return nil }
-    bodies[stream] = body
+    bodies.set(stream, body)
     return stream
   }
 
@@ -214,7 +214,7 @@ final class Session {
 
   /// Forgets what belongs to a stream that closed.
   func forget(stream: Int32) {
-    bodies.removeValue(forKey: stream)
+    bodies.remove(stream)
     if !plainBodies.isEmpty { plainBodies.removeValue(forKey: stream) }
   }
 

@@ -164,11 +164,12 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
 
   private func writeAll(_ context: ChannelHandlerContext) throws {
     var goesOn = true
+    let room = WriteRoom.current(context.channel.allocator)
     while goesOn {
       var hasWritten = false
       goesOn = false
       while context.channel.isWritable {
-        var buffer = context.channel.allocator.buffer(capacity: 4096)
+        var buffer = room.take()
         if phase == .open {
           try session.gather(into: &buffer, limit: Self.writeBytes)
           if drain() { goesOn = true }
@@ -178,6 +179,7 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
           buffer.clear()
           tls.takeOutput(into: &buffer)
         }
+        defer { room.giveBack(buffer) }
         guard buffer.readableBytes > 0 else { break }
         context.write(wrapOutboundOut(buffer), promise: nil)
         hasWritten = true

@@ -1,5 +1,12 @@
 package import Base
 
+/// A peer that many calls hold at once.
+final class Caller: Sendable {
+  let peer: Peer
+
+  init(_ peer: Peer) { self.peer = peer }
+}
+
 /// Who is at the other end of a connection.
 package struct Peer: Sendable, Equatable {
   /// From the certificate; without one (plain text) `nil`.

@@ -70,6 +70,8 @@ package final class Server: Sendable {
         .serverChannelOption(.backlog, value: 1024)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        // One read a turn: a second one mostly finds nothing, and the connection is asked again in the next turn.
+        .childChannelOption(.maxMessagesPerRead, value: 1)
         .childChannelInitializer { [self] channel in accept(channel, tls) }
         .bind(to: address).get()
     } catch {
@@ -124,7 +126,12 @@ package final class Server: Sendable {
       let transport = Transport(
         session: session, tls: engine, owner: connection, limits: configuration.limits)
       connection.attach(transport)
-      try channel.pipeline.syncOperations.addHandler(transport)
+      do { try channel.pipeline.syncOperations.addHandler(transport) } catch {
+        // The peer has gone already: nobody else will say so.
+        connection.transportDidClose(Fault(.unavailable, "the connection was closed"))
+        connection.transportIsGone()
+        throw error
+      }
     }
   }
 

@@ -3,10 +3,10 @@ internal import Synchronization
 
 /// One call, as its handler sees it; from any thread.
 package final class ServerCall: Sendable {
-  package let path: String
   /// When the caller stops waiting.
   package let deadline: Instant?
-  package let peer: Peer
+  private let method: RPCMethod
+  private let caller: Caller
   private let headers: HeaderBlock
   private let stream: Int32
   private let link: ServerLink
@@ -21,6 +21,9 @@ package final class ServerCall: Sendable {
   }
   private let state = Locked(State())
 
+  /// Whether the state ever had metadata to send: beside it, so that most calls are spared two locks.
+  private let hasMetadata = Atomic(false)
+
   private enum ReplyEncoding: UInt8, AtomicRepresentable {
     case undecided, identity, gzip
   }
@@ -28,15 +31,19 @@ package final class ServerCall: Sendable {
   private let replyEncoding = Atomic(ReplyEncoding.undecided)
 
   init(
-    path: String, deadline: Instant?, peer: Peer, headers: HeaderBlock, stream: Int32, link: ServerLink
+    method: RPCMethod, deadline: Instant?, caller: Caller, headers: HeaderBlock, stream: Int32,
+    link: ServerLink
   ) {
-    self.path = path
+    self.method = method
     self.deadline = deadline
-    self.peer = peer
+    self.caller = caller
     self.headers = headers
     self.stream = stream
     self.link = link
   }
+
+  package var path: String { method.path }
+  package var peer: Peer { caller.peer }
 
   /// The caller's custom metadata. Decoded at each look, so that calls that don't look pay nothing.
   package var metadata: Metadata { Metadata(decoding: headers) }
@@ -57,7 +64,10 @@ package final class ServerCall: Sendable {
   }
 
   /// Metadata that goes out before the first message; later it is too late and the metadata is dropped.
-  package func setInitialMetadata(_ metadata: Metadata) { state.withLock { $0.initialMetadata = metadata } }
+  package func setInitialMetadata(_ metadata: Metadata) {
+    state.withLock { $0.initialMetadata = metadata }
+    hasMetadata.store(true, ordering: .releasing)
+  }
 
   /// One more field of the trailers.
   package func setTrailer(_ name: String, _ value: String) {
@@ -66,6 +76,7 @@ package final class ServerCall: Sendable {
       trailers.append(name, value)
       $0.trailers = trailers
     }
+    hasMetadata.store(true, ordering: .releasing)
   }
 
   package func setTrailer(_ name: String, bytes: [UInt8]) {
@@ -74,6 +85,7 @@ package final class ServerCall: Sendable {
       trailers.append(name, bytes: bytes)
       $0.trailers = trailers
     }
+    hasMetadata.store(true, ordering: .releasing)
   }
 
   /// From now on replies go out gzipped, if that makes them smaller. Returns whether they will: not when the caller
@@ -125,8 +137,13 @@ package final class ServerCall: Sendable {
   var announcesGzip: Bool { replyEncoding.load(ordering: .relaxed) == .gzip }
   func noteCompressedRequest() { state.withLock { $0.wasCompressed = true } }
 
-  func takeInitialMetadata() -> Metadata? { state.withLock { $0.initialMetadata.take() } }
-  func takeTrailers() -> Metadata? { state.withLock { $0.trailers.take() } }
+  func takeInitialMetadata() -> Metadata? {
+    hasMetadata.load(ordering: .acquiring) ? state.withLock { $0.initialMetadata.take() } : nil
+  }
+
+  func takeTrailers() -> Metadata? {
+    hasMetadata.load(ordering: .acquiring) ? state.withLock { $0.trailers.take() } : nil
+  }
 
   func cancel(_ fault: Fault) {
     let bodies = state.withLock { state -> [@Sendable () -> Void] in

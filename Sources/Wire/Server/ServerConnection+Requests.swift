@@ -10,15 +10,16 @@ extension ServerConnection {
         "the request's header list is over the limit of \(shared.limits.headerListBytesMax)")
       return refuse(id, fault, httpStatus: "431")
     }
-    guard block.first(":method")?.elementsEqual("POST".utf8) == true else {
+    let head = RequestHead(block)
+    guard let method = head.method, block.value(method, is: "POST") else {
       return answerPlainly(id, block, status: "405", endsStream: endsStream)
     }
-    guard let type = block.first("content-type"), ContentType.isGRPC(type) else {
+    guard let type = head.contentType, ContentType.isGRPC(block.value(type)) else {
       return answerPlainly(id, block, status: "415", endsStream: endsStream)
     }
     do throws(Fault) {
-      let stream = try open(id, block)
-      streams[id] = stream
+      let stream = try open(id, block, head)
+      streams.set(id, stream)
       shared.counters.started.add(1, ordering: .relaxed)
       shared.counters.open.add(1, ordering: .relaxed)
       if let deadline = stream.call.deadline { watch(deadline: deadline) }
@@ -30,21 +31,17 @@ extension ServerConnection {
     }
   }
 
-  private func open(_ id: Int32, _ block: HeaderBlock) throws(Fault) -> ServerStream {
-    let path = block.first(":path") ?? []
-    guard let method = shared.methods[path] else {
-      throw Fault(.unimplemented, "there is no method \(String(decoding: path.prefix(256), as: UTF8.self))")
-    }
-    guard method.admits.admits(peer) else { throw denial(of: method) }
+  private func open(_ id: Int32, _ block: HeaderBlock, _ head: RequestHead) throws(Fault) -> ServerStream {
+    let method = try admittedMethod(head.path.map { block.value($0) } ?? [])
     let started = shared.time.instant
     var deadline: Instant?
-    if let text = block.first("grpc-timeout") {
-      guard let nanoseconds = CallTimeout.decode(text) else {
+    if let timeout = head.timeout {
+      guard let nanoseconds = CallTimeout.decode(block.value(timeout)) else {
         throw Fault(.invalidArgument, "grpc-timeout must be at most 8 digits and one of H M S m u n")
       }
       deadline = started.advanced(byNanoseconds: nanoseconds)
     }
-    guard Metadata.hasReadableBytes(block) else {
+    guard !head.hasBytes || Metadata.hasReadableBytes(block) else {
       throw Fault(.internalError, "a -bin metadata value is not base64")
     }
     guard !isFull else {
@@ -52,11 +49,22 @@ extension ServerConnection {
     }
     guard method.holdsDrain || !isDraining else { throw drainCause.fault }
     let call = ServerCall(
-      path: method.path, deadline: deadline, peer: peer, headers: block, stream: id, link: link)
+      method: method, deadline: deadline, caller: caller, headers: block, stream: id, link: link)
     return ServerStream(
       id: id, method: method, call: call, started: started,
       deframer: MessageDeframer(
         messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: MessageEncoding(block)))
+  }
+
+  /// What the peer was let call before it may still call: who it is doesn't change.
+  private func admittedMethod(_ path: ArraySlice<UInt8>) throws(Fault) -> RPCMethod {
+    if let lastMethod, lastMethod.hasPath(path) { return lastMethod }
+    guard let method = shared.methods[path] else {
+      throw Fault(.unimplemented, "there is no method \(String(decoding: path.prefix(256), as: UTF8.self))")
+    }
+    guard method.admits.admits(peer) else { throw denial(of: method) }
+    lastMethod = method
+    return method
   }
 
   private var isFull: Bool { holdsTooMuch(sendingCount) }

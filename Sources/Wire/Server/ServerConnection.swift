@@ -15,10 +15,14 @@ final class ServerConnection: TransportOwner {
   let shared: ServerShared
   let link: ServerLink
   let session: Session
-  var streams: [Int32: ServerStream] = [:]
+  var streams = StreamTable<ServerStream>()
   /// Requests that aren't gRPC and have not ended.
   var plainRequests: [Int32: PlainRequest] = [:]
-  private(set) var peer: Peer
+  private(set) var peer: Peer { didSet { caller = Caller(peer) } }
+  /// The same, as its calls hold it.
+  private(set) var caller: Caller
+  /// The method that was called last, and that the peer may call: most peers call one again and again.
+  var lastMethod: RPCMethod?
   private(set) weak var transport: Transport<ServerConnection>?
   let alarm: Alarm
   var handshakeDeadline: Instant
@@ -45,6 +49,7 @@ final class ServerConnection: TransportOwner {
     self.closed = closed
     link = ServerLink(eventLoop: eventLoop)
     peer = Peer(roles: shared.anonymousRoles, address: address)
+    caller = Caller(peer)
     silence = PeerSilence(shared.limits)
     sending = StallWatch(shared.limits.readMilliseconds)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
@@ -109,7 +114,7 @@ final class ServerConnection: TransportOwner {
       if let stream = streams[id] {
         // Trailers of a request mean nothing in gRPC but its end.
         if endsStream { finishRequest(stream) }
-      } else if plainRequests[id] != nil {
+      } else if !plainRequests.isEmpty, plainRequests[id] != nil {
         if endsStream { finishPlainly(id) }
       } else if block.first(":method") != nil || isTooLarge {
         guard isTooLarge || block.isSoundRequest else {
@@ -148,8 +153,8 @@ final class ServerConnection: TransportOwner {
 
   func streamClosed(_ id: Int32, code: UInt32) {
     session.forget(stream: id)
-    plainRequests[id] = nil
-    guard let stream = streams.removeValue(forKey: id) else { return }
+    if !plainRequests.isEmpty { plainRequests[id] = nil }
+    guard let stream = streams.remove(id) else { return }
     if !stream.isEnded {
       end(stream, status: .cancelled)
       stream.cancel(Fault(.cancelled, "the caller reset the stream (HTTP/2 code \(code))"))

@@ -1,5 +1,6 @@
 internal import Base
 internal import NIOCore
+internal import Synchronization
 
 /// The way from a call, on any thread, to its connection.
 ///
@@ -24,7 +25,11 @@ final class ServerLink: @unchecked Sendable {
 
   let eventLoop: any EventLoop
   private let mailbox = Locked(Mailbox())
-  weak var connection: ServerConnection?
+  /// Set while there is something in the mailbox; looked at before its lock.
+  private let hasMail = Atomic(false)
+  /// The connection holds this, and this holds it, until ``close()``: a weak reference would cost each call more than
+  /// everything else here.
+  var connection: ServerConnection?
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -32,14 +37,17 @@ final class ServerLink: @unchecked Sendable {
   func perform(_ command: Command) {
     if eventLoop.inEventLoop {
       // What other threads left before must not be overtaken by what they wait for.
-      empty()
-      connection?.perform(command)
-      connection?.flushSoon()
+      if hasMail.load(ordering: .acquiring) { empty() }
+      if let connection {
+        connection.perform(command)
+        connection.flushSoon()
+      }
       return
     }
     mailbox.withLock { mailbox in
       guard !mailbox.isClosed else { return }
       mailbox.commands.append(command)
+      hasMail.store(true, ordering: .releasing)
       // Under the lock, so that it is before `close` or not at all.
       if mailbox.commands.count == 1 { eventLoop.execute { self.empty(flushes: true) } }
     }
@@ -48,6 +56,7 @@ final class ServerLink: @unchecked Sendable {
   private func empty(flushes: Bool = false) {
     let commands = mailbox.withLock { mailbox -> [Command] in
       guard !mailbox.commands.isEmpty else { return [] }
+      hasMail.store(false, ordering: .relaxed)
       defer { mailbox.commands = [] }
       return mailbox.commands
     }
@@ -80,5 +89,6 @@ extension ServerLink {
       mailbox.isClosed = true
       mailbox.commands = []
     }
+    connection = nil
   }
 }
