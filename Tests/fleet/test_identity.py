@@ -1,8 +1,10 @@
 """What a server refuses to start with, and what it writes down of whom it refuses."""
 
+import fcntl
 import json
 import os
 import shutil
+import subprocess
 
 import pytest
 from conftest import start
@@ -60,8 +62,6 @@ def test_refusals_are_lines_of_json(make_fleet):
     shutil.copy(fleet.certs / "authority.pem", strange / "authority.pem")
     with pytest.raises(CommandFailed):
         fleet.run("status", "--control", fleet.control, "--certs", str(strange))
-    elsewhere = fleet.directory / "elsewhere"
-    fleet.run("certs", "authority", "--out", str(elsewhere), "--trust-domain", "else.test")
     assert fleet.stop("control") == 0
 
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -75,6 +75,51 @@ def test_refusals_are_lines_of_json(make_fleet):
     refused = [line for line in lines if line["event"] == "handshake_refused"]
     assert refused and refused[0]["uri"].startswith("spiffe://marquee.test/ops/"), lines
     assert oct(path.stat().st_mode & 0o777) == "0o600"
+
+
+def denials(fleet, count, identity="edge-client"):
+    for _ in range(count):
+        with pytest.raises(CommandFailed):
+            fleet.run("status", "--control", fleet.control, "--certs", str(fleet.certs), "--identity", identity)
+
+
+def test_a_full_audit_log_makes_place_for_a_new_one(make_fleet):
+    fleet = make_fleet(regions=("north",), replicas=1)
+    path = fleet.directory / "audit.log"
+    with open(path, "wb") as full:
+        full.truncate((64 << 20) - 10)
+    fleet.start_control("--audit-log", str(path))
+    fleet.wait_for("the control node", fleet.status)
+    denials(fleet, 2)
+    fleet.wait_for("the new file", lambda: len(path.read_bytes().splitlines()) == 2, 10)
+    assert (fleet.directory / "audit.log.1").stat().st_size == (64 << 20) - 10
+
+
+def test_an_audit_log_on_a_full_disk_stops_nobody(make_fleet):
+    fleet = make_fleet(regions=("north",), replicas=1)
+    fleet.start_control("--audit-log", "/dev/full")
+    fleet.wait_for("the control node", fleet.status)
+    denials(fleet, 3)
+    assert fleet.status() is not None
+    assert fleet.stop("control", timeout=10) == 0
+
+
+def test_a_pipe_that_nobody_reads_stops_nobody(make_fleet):
+    fleet = make_fleet(regions=("north",), replicas=1)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    process = subprocess.Popen(
+        [fleet.binary, "control", "--fleet", str(fleet.fleet_file), "--data", str(fleet.directory / "control"),
+         "--listen", fleet.control, "--certs", str(fleet.certs)], stdout=subprocess.DEVNULL, stderr=writing,
+        stdin=subprocess.DEVNULL)
+    os.close(writing)
+    fleet.processes["control"] = process
+    fleet.wait_for("the control node", fleet.status)
+    for identity in ("edge-client", "edge", "control"):
+        denials(fleet, 10, identity)
+    assert fleet.status() is not None
+    assert fleet.stop("control", timeout=10) == 0
+    os.close(reading)
 
 
 def test_without_a_file_refusals_go_to_standard_error(make_fleet):

@@ -1,11 +1,17 @@
 """Certificates and the authority are replaced while a fleet serves."""
 
 import shutil
+import signal
+import sys
+import threading
 import time
 
+import grpc
 import pytest
-from conftest import Load, start
+from conftest import ROOT, Load, start
 from fleet import CommandFailed
+
+sys.path.insert(0, str(ROOT / "Protos"))
 
 AGE = ["--connection-age", "2"]
 
@@ -63,6 +69,38 @@ def test_certificates_and_authority_are_rolled_under_load(fleet):
     assert report["failed"] == 0, report["first_failure"]
     for name in fleet.processes:
         assert '"event":"certificates_refused"' not in fleet.log(name)
+
+
+def test_grpcio_notices_nothing_of_connections_that_make_way(fleet):
+    protos, services = grpc.protos_and_services("marquee/v1/ranking.proto")
+    credentials = grpc.ssl_channel_credentials(
+        *((fleet.certs / name).read_bytes() for name in ("authority.pem", "edge-client.key", "edge-client.pem")))
+    codes = {}
+    lock = threading.Lock()
+
+    def count(call):
+        with lock:
+            codes[call.code().name] = codes.get(call.code().name, 0) + 1
+
+    with grpc.secure_channel(fleet.address("north-1"), credentials, [("grpc.enable_retries", 0)]) as channel:
+        stub = services.RankingStub(channel)
+        began = time.monotonic()
+        for number in range(3000):
+            request = protos.RankRequest(profile_id=f"syn-p-{number % 200:06d}", country="US")
+            stub.Rank.future(request, timeout=10).add_done_callback(count)
+            time.sleep(max(0, began + number / 250 - time.monotonic()))
+        fleet.wait_for("every answer", lambda: sum(codes.values()) == 3000, 20)
+    print(f"3000 calls over 12 s on connections of 2 s: {codes}")
+    assert codes == {"OK": 3000}
+
+
+def test_sighup_makes_a_server_look_at_once(make_fleet):
+    fleet = make_fleet(regions=("north",), replicas=1)
+    fleet.start_control()
+    fleet.wait_for("the control node", fleet.status)
+    fleet.signal("control", signal.SIGHUP)
+    fleet.wait_for("it to look", lambda: "on SIGHUP" in fleet.log("control"), 10)
+    fleet.status()
 
 
 def test_who_has_a_certificate_of_a_retired_authority_is_out(fleet):
