@@ -109,6 +109,12 @@ extension ServerConnection {
 
   // MARK: Why
 
+  /// A connection is as old as its use: a slow handshake doesn't make it old.
+  func beginAge() {
+    age = ConnectionAge(shared.limits, now: shared.time.instant, jitter: shared.jitter())
+    alarm.set(age.nextLook)
+  }
+
   /// Ends what has lasted long enough; answers when to look again.
   func lookAtAge(_ now: Instant) -> Instant {
     guard !isDraining, !isClosed else { return .distantFuture }

@@ -47,7 +47,7 @@ extension ServerConnection {
     guard !isFull else {
       throw Fault(.resourceExhausted, "this connection's replies wait to be read; read them first")
     }
-    guard method.holdsDrain || !isDraining else { throw drainCause.fault }
+    guard method.holdsDrain || !isDraining || !drainCause.endsWatchers else { throw drainCause.fault }
     let call = ServerCall(
       method: method, deadline: deadline, caller: caller, headers: block, stream: id, link: link)
     return ServerStream(

@@ -73,9 +73,6 @@ final class ServerConnection: TransportOwner {
   // MARK: The transport's news
 
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault) {
-    // A connection is as old as its use: a slow handshake doesn't make it old.
-    age = ConnectionAge(shared.limits, now: shared.time.instant, jitter: shared.jitter())
-    alarm.set(age.nextLook)
     guard let trustDomain = shared.trustDomain else { return }
     guard let certificate else { return }
     peer.subject = certificate.subject
@@ -144,6 +141,7 @@ final class ServerConnection: TransportOwner {
     case .closed(let id, let code):
       streamClosed(id, code: code)
     case .settings:
+      if handshakeDeadline != .distantFuture { beginAge() }
       handshakeDeadline = .distantFuture
       alarm.set(silence.begin(shared.time.instant))
     case .pingAcknowledged(let value): if value == Self.drainPing { refuseNewStreams() }

@@ -65,8 +65,10 @@ final class TLSContext: @unchecked Sendable {
     throw Fault(.unavailable, "the server's certificate isn't that of \(names): \(reason)")
   }
 
-  /// Whether certificates that were verified by another context would be by this one.
+  /// Whether certificates that were verified by another context would be by this one. Who shows none is trusted where
+  /// none is required.
   func trusts(_ peer: TLSEngine) -> Bool {
+    if !peer.hasCertificate { return !configuration.requireClientCertificate }
     guard let store = SSL_CTX_get_cert_store(context), let verification = X509_STORE_CTX_new() else {
       return false
     }

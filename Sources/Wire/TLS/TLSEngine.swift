@@ -146,6 +146,8 @@ final class TLSEngine {
   /// The certificate that a peer showed and that made the handshake fail. Nothing in it is true.
   var refusedCertificate: PeerCertificate? { note.certificate }
 
+  var hasCertificate: Bool { SSL_get0_peer_certificate(ssl) != nil }
+
   /// The peer's certificate with what it sent beside it. False without one.
   func withCertificates(_ body: (OpaquePointer, OpaquePointer?) -> Bool) -> Bool {
     guard let certificate = SSL_get0_peer_certificate(ssl) else { return false }

@@ -215,6 +215,30 @@ import Testing
   }
 }
 
+extension RotationTests {
+  @Test("a caller without a certificate stays where none is required, whoever is trusted")
+  func anonymous() async throws {
+    let fixture = try TLSTests.Fixture()
+    let lines = AuditLines()
+    let echo = try await EchoServer(
+      tls: fixture.server.configuration(requireClientCertificate: false), audit: lines.log())
+    let nobody = TLSConfiguration(
+      certificateChainFile: nil, privateKeyFile: nil, authoritiesFile: fixture.server.authorities,
+      trustDomain: "marquee.test")
+    let client = try echo.client(tls: nobody)
+    _ = try await client.unary(EchoServer.unary, [])
+    try fixture.authority.roll()
+    _ = try fixture.authority.retire()
+    _ = try fixture.authority.renew(name: "server", in: fixture.directory + "/server")
+    echo.server.reloadCertificates()
+    #expect(lines.has("certificates_loaded", "other authorities"))
+    #expect(try await client.unary(EchoServer.unary, [3]).message == [3])
+    #expect(!lines.has("trust_withdrawn") && echo.server.counters.connectionsOpen == 1)
+    await client.close()
+    await echo.server.drain()
+  }
+}
+
 private final class Counts: Sendable {
   let good = Atomic<Int>(0)
   let isOver = Atomic<Bool>(false)

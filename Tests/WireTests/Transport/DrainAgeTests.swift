@@ -133,6 +133,26 @@ import Testing
     await server.drain()
   }
 
+  @Test("a watcher that comes while an old connection makes way is served, not refused")
+  func lateWatcher() async throws {
+    var limits = WireLimits()
+    limits.connectionAgeMilliseconds = 20
+    limits.drainNoticeMilliseconds = 5_000
+    let health = HealthService(services: [], status: .serving)
+    let server = Server(
+      configuration: ServerConfiguration(host: "127.0.0.1", port: 0, tls: nil, limits: limits),
+      methods: health.methods, time: SystemTime(), jitter: { 1 })
+    let raw = try RawPeer(port: try await server.start().port)
+    raw.shadowRequest(upTo: 1)
+    // It answers no PING, so the second GOAWAY is far away.
+    try await raw.receive(goAways: 1)
+    raw.request("/grpc.health.v1.Health/Watch", body: framed([]), stream: 1)
+    while raw.reply(1)?.body.isEmpty ?? true { try await raw.receiveSome() }
+    #expect(raw.reply(1)?.body == framed([8, 1]))
+    raw.close()
+    await server.drain()
+  }
+
   @Test("a server that shuts down doesn't wait for the grace of an old connection")
   func shutsDownEarlier() async throws {
     let (server, seen, port) = try await server {

@@ -102,7 +102,8 @@ final class RawPeer {
     return bytes + [UInt8(rest)]
   }
 
-  private func shadowRequest(upTo stream: Int32) {
+  /// The shadow opens its streams up to this one: before a GOAWAY, after which it would open none.
+  func shadowRequest(upTo stream: Int32) {
     while nextShadow <= stream {
       var headers = HeaderBlock()
       headers.append(":method", "POST")
@@ -119,6 +120,9 @@ final class RawPeer {
     var buffer = ByteBufferAllocator().buffer(capacity: 1024)
     try? shadow.gather(into: &buffer, limit: 1 << 20)
   }
+
+  /// What has come so far.
+  func reply(_ stream: Int32) -> Reply? { replies[stream] }
 
   /// Reads until the stream has closed, or its END_STREAM came.
   func receive(stream: Int32) async throws -> Reply {
