@@ -1,3 +1,8 @@
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 internal import Base
 internal import CKernels
 
@@ -128,7 +133,8 @@ struct Search {
   private mutating func end(from place: Int) -> Int? {
     guard setting.yieldShare > 0, held >= k else { return nil }
     let kth = mk_threshold(scratch.codeScores, held, k, k / 16, Self.lowest, Self.highest)
-    let least = setting.yieldShare * Float(k) / share
+    let share = self.share
+    let least = yieldShare(passing: share) * Float(k) / share
     var end = order.end(from: place, threshold: kth, least: least)
     // Those that are not in order yet promise less than these, but are many.
     while end > order.count - order.count / 4, !order.isComplete {
@@ -137,6 +143,16 @@ struct Search {
     }
     return end
   }
+
+  /// What the lists that are left may promise. Far out in its tail the normal distribution promises about five times
+  /// what is there, and the setting was tuned with that; a filter brings the threshold down to where it is right.
+  private func yieldShare(passing share: Float) -> Float {
+    guard share < 1 else { return setting.yieldShare }
+    let depth = min(1, log(share) / log(Self.deepShare))
+    return setting.yieldShare * pow(0.2, depth)
+  }
+
+  private static var deepShare: Float { 0.05 }
 
   /// The share of good titles that the filter lets pass, as seen so far.
   private var share: Float {

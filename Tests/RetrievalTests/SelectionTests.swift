@@ -42,19 +42,6 @@ struct SelectionTests {
     }
   }
 
-  @Test("a quantised row is within half a step of the row")
-  func quantise() {
-    var random = SplitMix(seed: 1)
-    let row = (0..<100).map { _ in Float.random(in: -2...2, using: &random) }
-    var bytes = [UInt8](repeating: 0, count: 100)
-    let scale = mk_quantise(row, 100, &bytes)
-    for (value, byte) in zip(row, bytes) {
-      #expect(abs(Float(Int(byte) - 128) * scale - value) <= scale * 0.501)
-    }
-    #expect(mk_quantise([0, 0], 2, &bytes) == 0 && bytes.prefix(2).elementsEqual([128, 128]))
-    #expect(mk_quantise([0x1p-149, 0], 2, &bytes) == 0 && bytes.prefix(2).elementsEqual([128, 128]))
-  }
-
   @Test("keys of one search are sorted as whole numbers are", arguments: 0..<5)
   func sortKeys(shape: Int) {
     var random = SplitMix(seed: UInt64(shape))
