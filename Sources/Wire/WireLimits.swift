@@ -30,7 +30,7 @@ package struct WireLimits: Sendable, Equatable {
   package var connectionBufferedBytesMax = 32 << 20
   /// Bytes of messages held for all connections of a server, both ways. Over it, connections that hold more than
   /// `sendQueueBytesMax` themselves are refused more.
-  package var bufferedBytesMax = 128 << 20
+  package var bufferedBytesMax = 256 << 20
   /// Connections that a server holds; one more is closed at once.
   package var connectionsMax = 4096
   /// From accept to the end of the TLS handshake and the peer's first SETTINGS.

@@ -19,6 +19,8 @@ struct PeerWatch {
   /// Header blocks judged at a time: whether one was sound shows only once nghttp2 has read it.
   private static let unreadBlocksMax = 64
 
+  /// New streams are refused by GOAWAY, and those that were under way are passed over.
+  var isLeaving = false
   private let side: Session.Side
   private let time: any TimeSource
   private var scanner: FrameScanner
@@ -113,8 +115,9 @@ struct PeerWatch {
     let unread = isInBlock || (scanner.isMidway && scanner.current.kind == FrameHead.Kind.headers) ? 1 : 0
     let faults = max(0, unreadBlocks - unread - deliveredBlocks) + faultResets
     unreadBlocks = min(unreadBlocks, unread)
-    // A client has replies in flight when it gives calls up: nothing is wrong with its server then.
-    guard faults > 0, side == .server else { return nil }
+    // A client has replies in flight when it gives calls up, and a server that leaves takes no more requests: nothing is
+    // wrong with the peer then.
+    guard faults > 0, side == .server, !isLeaving else { return nil }
     return spend(.fault, faults)
   }
 

@@ -156,6 +156,15 @@ final class Session {
     inbox.spareBytes = bytes
   }
 
+  /// Gives back what is kept for the next bytes: a connection that is silent needs none of it.
+  func trim() {
+    guard inbox.events.isEmpty else { return }
+    inbox.events = []
+    inbox.bytes = []
+    inbox.spareEvents = []
+    inbox.spareBytes = []
+  }
+
   // MARK: Streams
 
   /// Answers a request. Without `headers`: the everyday ones. Without `body`: the headers end the stream.
@@ -246,6 +255,7 @@ final class Session {
 
   /// The GOAWAY that names the last stream that was taken; later ones are ignored.
   func shutDown(debug: StaticString = "") {
+    watch?.isLeaving = true
     nghttp2_submit_goaway(
       handle, flagNone, lastTakenStream, HTTP2Code.noError, debug.utf8Start, debug.utf8CodeUnitCount)
   }

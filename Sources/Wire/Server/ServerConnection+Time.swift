@@ -24,7 +24,10 @@ extension ServerConnection {
   func lookAtSilence(_ now: Instant) -> Instant {
     guard drainCause != .shutdown, !isClosed else { return .distantFuture }
     let (next, asks) = silence.look(now)
-    if asks { session.ping(Self.silencePing) }
+    if asks {
+      session.trim()
+      session.ping(Self.silencePing)
+    }
     if next == nil { transport?.close(Fault(.unavailable, "the peer does not answer")) }
     return next ?? .distantFuture
   }

@@ -118,6 +118,10 @@ extension ConformanceCase {
       }
       try await expect(.stream(257, protocolError + [HTTP2Code.refusedStream]), peer)
     },
+    ConformanceCase("5.1.2 more half-closed streams than allowed", settings: [(4, 0)]) { peer in
+      for index in 0..<129 { peer.send(Raw.headers(Int32(index * 2 + 1))) }
+      try await expect(.stream(257, protocolError + [HTTP2Code.refusedStream]), peer)
+    },
     ConformanceCase(
       "5.3.1 HEADERS that depend on themselves",
       Raw.frame(1, flags: 0x25, stream: 1, Raw.dependency(on: 1) + Raw.block(Raw.get)),

@@ -193,4 +193,36 @@ import Testing
     #expect(goAway.text == "too_many_pings")
     await echo.server.drain()
   }
+
+  @Test("requests that were under way when a server began to leave are no flood")
+  func leaving() async throws {
+    let echo = try await EchoServer()
+    let peer = try await FramePeer(port: echo.port)
+    try await peer.shakeHands()
+    peer.send(Raw.headers(1, Raw.call(EchoServer.hold), ends: false) + Raw.data(1, framed([])))
+    #expect(await eventually { echo.seen.heldCount == 1 })
+    let draining = Task { await echo.server.drain() }
+    // The PING that goes with the first GOAWAY; the second follows its answer.
+    let ping = try #require(try await peer.next(kind: 6))
+    #expect(try await peer.next(kind: 7) != nil)
+    peer.send(Raw.frame(6, flags: 1, stream: 0, ping.payload))
+    #expect(try await peer.next(kind: 7) != nil)
+    for index in 0..<1000 { peer.send(Raw.headers(Int32(index * 2 + 3), Raw.call(EchoServer.unary))) }
+    echo.seen.letGo()
+    #expect(try await peer.end(stream: 1) != nil)
+    #expect(try await peer.goAway()?.code == HTTP2Code.noError)
+    await draining.value
+  }
+
+  @Test("a client leaves a server that floods it")
+  func floodedClient() async throws {
+    let server = try await ScriptedServer(opening: { session in
+      for _ in 0..<500 { session.ping(7) }
+    }) { _, _ in }
+    let client = try server.client()
+    let failure = await outcome { () throws(CallFailure) in try await client.unary("/test.Echo/Unary", []) }
+    #expect(failure?.code == .unavailable)
+    await client.close()
+    await server.close()
+  }
 }
