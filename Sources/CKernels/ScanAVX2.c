@@ -57,7 +57,7 @@ TARGET static size_t scan(const mk_query *query, const uint8_t *codes, size_t co
   for (size_t i = 0; i < count; i += 16) {
     size_t place = i / 16 * words * 64;
     for (size_t byte = place; byte < place + words * 64 && byte < ahead_bytes; byte += 64)
-      _mm_prefetch((const char *)ahead + byte, _MM_HINT_T0);
+      _mm_prefetch((const char *)ahead + byte, _MM_HINT_T1);
     __m256i sums[2];
     one_group(&weights, codes + place, words, _mm256_set1_epi32(-query->bias), sums);
     unsigned good = 0;

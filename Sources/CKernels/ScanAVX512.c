@@ -84,8 +84,13 @@ INLINE size_t take(__m512i sum, __m512i threshold, __mmask16 lanes, size_t i, ui
   return (size_t)__builtin_popcount(good);
 }
 
+// Into the second cache: the first has too few misses in flight at a time, and gave a quarter less.
 INLINE void fetch(const uint8_t *ahead, size_t bytes) {
-  for (size_t byte = 0; byte < bytes; byte += 64) _mm_prefetch((const char *)ahead + byte, _MM_HINT_T0);
+  for (size_t byte = 0; byte < bytes; byte += 64) _mm_prefetch((const char *)ahead + byte, _MM_HINT_T1);
+}
+
+INLINE void fetch_row(const uint8_t *row, size_t bytes) {
+  for (size_t byte = 0; byte < bytes; byte += 64) _mm_prefetch((const char *)row + byte, _MM_HINT_T0);
 }
 
 INLINE size_t scan_words(const mk_query *query, const uint8_t *codes, size_t words, size_t count, int32_t threshold,
@@ -176,14 +181,14 @@ TARGET static void refine(const mk_query *query, const uint8_t *rows, size_t str
                           const int32_t *scores, size_t count, float unit, float row_unit, float *out) {
   const size_t ahead = 12;
   const __m128i bias = _mm_set1_epi32(query->bias);
-  for (size_t i = 0; i < ahead && i < count; i++) fetch(rows + slots[i] * stride, stride);
+  for (size_t i = 0; i < ahead && i < count; i++) fetch_row(rows + slots[i] * stride, stride);
   for (size_t i = 0; i < count; i += 4) {
     size_t group = count - i < 4 ? count - i : 4;
     const uint8_t *row[4];
     __m512i high[4], low[4];
     for (size_t j = 0; j < 4; j++) {
       row[j] = rows + slots[i + (j < group ? j : 0)] * stride;
-      if (i + j + ahead < count) fetch(rows + slots[i + j + ahead] * stride, stride);
+      if (i + j + ahead < count) fetch_row(rows + slots[i + j + ahead] * stride, stride);
       high[j] = low[j] = _mm512_setzero_si512();
     }
     for (size_t d = 0; d < stride; d += 64) {

@@ -45,6 +45,42 @@ struct SearchTests {
     }
   }
 
+  @Test("odd, wide and evenly filled vectors are found by lists too", arguments: [1, 5, 33, 384, 1024])
+  func dimensions(_ dimensions: Int) throws {
+    var random = SplitMix(seed: UInt64(dimensions))
+    let values = (0..<600).flatMap { _ in
+      unit((0..<dimensions).map { _ in Float.random(in: -1...1, using: &random) })
+    }
+    let built = try Built(values, dimensions: dimensions, tailCount: 40, options: Self.options(dimensions))
+    for query in profiles(values, dimensions: dimensions, count: 5) {
+      let (found, _) = search(built, query, k: 50, effort: .everything)
+      let truth = built.truth(query, k: 50)
+      // One dimension has two values, and which of equals are found is anyone's guess.
+      #expect(dimensions == 1 ? Set(found).count == 50 : recall(found, truth) >= 0.97)
+    }
+  }
+
+  /// Few queries to tune with, for what isn't searched with tuned settings.
+  private static func options(_ dimensions: Int) -> IndexOptions {
+    IndexOptions(tuningQueries: [Float](repeating: 1, count: dimensions))
+  }
+
+  @Test("a tail whose titles reach beyond the base's steps is found as well")
+  func farTail() throws {
+    let base = clustered(2000, dimensions: 24)
+    // Along single axes, farther than any mixture of the base goes.
+    let tail = (0..<48).flatMap { title in
+      (0..<24).map { $0 == title % 24 ? Float(title < 24 ? 1 : -1) : 0.01 * Float($0 % 3) }
+    }
+    let built = try Built(base + tail, dimensions: 24, tailCount: 48, options: Self.options(24))
+    for axis in 0..<24 {
+      let query = (0..<24).map { $0 == axis ? Float(1) : 0.05 }
+      let (found, _) = search(built, query, k: 30, effort: .everything)
+      #expect(found.first == UInt32(2000 + axis))
+      #expect(recall(found, built.truth(query, k: 30)) >= 0.9)
+    }
+  }
+
   @Test("the tuned search reaches its recall and looks at a part of the titles")
   func tuned() throws {
     for built in [try Self.whole.get(), try Self.tailed.get()] {
@@ -144,18 +180,22 @@ struct SearchTests {
     #expect(outcome.probedListCount == built.index.listCount)
   }
 
-  /// The search through lists, as if more passed than are worth scoring one by one.
+  /// The search through lists, as if there were more titles than are worth scoring one by one.
   private func search(
-    _ built: Built, _ query: [Float], k: Int, allowed: [Bool]
+    _ built: Built, _ query: [Float], k: Int, effort: SearchEffort = .tuned, allowed: [Bool]? = nil
   ) -> (found: [UInt32], outcome: SearchOutcome) {
     let scratch = SearchScratch()
-    let words = bitmap(allowed)
+    let words = bitmap(allowed ?? [])
     let outcome = words.withUnsafeBufferPointer { words in
       query.withUnsafeBufferPointer { query in
-        guard let start = query.baseAddress, let bits = words.baseAddress else { return SearchOutcome() }
+        guard let start = query.baseAddress else { return SearchOutcome() }
+        let filter = words.baseAddress.flatMap { bits in
+          allowed.map {
+            OrdinalFilter(words: bits, bitCount: $0.count, allowedCount: $0.count { $0 })
+          }
+        }
         return built.index.listSearch(
-          start, k: k,
-          allowed: OrdinalFilter(words: bits, bitCount: 10_400, allowedCount: allowed.count { $0 }),
+          start, k: k, effort: effort, allowed: filter,
           watch: DeadlineWatch(deadline: .distantFuture, time: SystemTime()), scratch: scratch)
       }
     }

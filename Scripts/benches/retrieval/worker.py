@@ -74,8 +74,10 @@ class Set:
         chosen, queries = {}, self.tune[:60 if self.options.quick else 150]
         tried = []
         for setting in subject.settings(k):
-            found, times = subject.search(setting, queries, k)
-            tried.append((float(np.mean(times)), recall(found, self.tune_truth, k), setting))
+            # The better of two medians: something else may run meanwhile.
+            tries = [subject.search(setting, queries, k) for _ in range(2)]
+            took = min(float(np.median(times)) for _, times in tries)
+            tried.append((took, recall(tries[0][0], self.tune_truth, k), setting))
         for target in TARGETS:
             good = [trial for trial in tried if trial[1] >= float(target)]
             if good:
