@@ -116,11 +116,12 @@ struct Search {
       place += 1
       outcome.probedListCount = place
       guard place >= nextLook else { continue }
-      // Half of the way: the threshold will have risen by then, and the end come nearer.
+      // Half of the way, since the threshold will have risen by then and the end come nearer; and no more than a
+      // third of what is done, since the first thresholds are far too low.
       var step = Self.lookStep
       if let end = end(from: place) {
         if end <= place { return }
-        step = max(step, (end - place) / 2)
+        step = max(step, min((end - place) / 2, place / 3))
       }
       nextLook = place + step
     }
