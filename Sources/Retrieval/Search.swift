@@ -137,8 +137,8 @@ struct Search {
     let share = self.share
     let least = yieldShare(passing: share) * Float(k) / share
     var end = order.end(from: place, threshold: kth, least: least)
-    // Those that are not in order yet promise less than these, but are many.
-    while end > order.count - order.count / 4, !order.isComplete {
+    // Those that are not in order yet promise less than these, but are many; early on it is the threshold that is low.
+    while place > order.count / 4, end > order.count - order.count / 4, !order.isComplete {
       order.extend()
       end = order.end(from: place, threshold: kth, least: least)
     }
@@ -150,7 +150,7 @@ struct Search {
   private func yieldShare(passing share: Float) -> Float {
     guard share < 1 else { return setting.yieldShare }
     let depth = min(1, log(share) / log(Self.deepShare))
-    return setting.yieldShare * pow(0.2, depth)
+    return setting.yieldShare * pow(0.17, depth)
   }
 
   private static var deepShare: Float { 0.05 }
@@ -197,6 +197,7 @@ struct Search {
   private func following(_ place: Int, of tables: IndexTables) -> (UnsafePointer<UInt8>?, Int) {
     guard place < order.count else { return (nil, 0) }
     let list = order.list(at: place)
+    if filter != nil { mk_fetch(tables.ordinals + tables.slot(list), Int(tables.sizes[list]) * 4) }
     return (tables.code(tables.slot(list)), (tables.slot(list + 1) - tables.slot(list)) * tables.head)
   }
 

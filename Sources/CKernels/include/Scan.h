@@ -72,6 +72,11 @@ typedef struct mk_scan_kernels {
 const mk_scan_kernels *mk_scan_at_level(int32_t level);
 const mk_scan_kernels *mk_scan_active(void);
 
+// Asks for bytes that will be read soon.
+static inline void mk_fetch(const void *bytes, size_t count) {
+  for (size_t byte = 0; byte < count; byte += 64) __builtin_prefetch((const char *)bytes + byte, 0, 2);
+}
+
 // out = vector times the axes in panels (see mk_kernels.dense), `dims` of both; writes whole panels.
 void mk_turn(const float *vector, const float *panels, size_t dims, float *out);
 
