@@ -1,26 +1,21 @@
 package import Base
 
 extension RankCodec {
-  /// The one hot message: every length first, then all of it straight into its bytes.
+  /// The most that a field's tag and length, or a number of 32 bits, take.
+  private static let fieldByteCountMax = 6
+  /// How many bytes a row's length mostly takes.
+  private static let rowLengthByteCount = 2
+
+  /// The one hot message: room for all of it first, then one pass.
   package static func encode(_ reply: RankReply) -> [UInt8] {
-    let rowByteCounts = reply.rows.map { byteCount($0) }
-    let nameByteCount = byteCount(reply.snapshot)
-    var total =
-      ProtoSize.text(reply.requestID) + ProtoSize.text(reply.region) + ProtoSize.text(reply.replica)
-      + ProtoSize.number(reply.routingEpoch) + ProtoSize.delimited(nameByteCount)
-    for count in rowByteCounts { total += ProtoSize.delimited(count) }
-    // A rung is a byte.
-    if !reply.rungs.isEmpty { total += ProtoSize.delimited(reply.rungs.count) }
-    for time in reply.stages { total += ProtoSize.delimited(byteCount(time)) }
-    return ExactWriter.bytes(byteCount: total) { writer in
+    ExactWriter.bytes(byteCountMax: byteCountMax(reply)) { writer in
       writer.text(1, reply.requestID)
-      for (row, byteCount) in zip(reply.rows, rowByteCounts) {
-        writer.header(2, byteCount: byteCount)
-        write(row, to: &writer)
+      for row in reply.rows {
+        writer.nested(2, lengthByteCount: rowLengthByteCount) { write(row, to: &$0) }
       }
-      writer.header(3, byteCount: nameByteCount)
-      write(reply.snapshot, to: &writer)
+      writer.nested(3, lengthByteCount: 1) { write(reply.snapshot, to: &$0) }
       if !reply.rungs.isEmpty {
+        // A rung is a byte.
         writer.header(4, byteCount: reply.rungs.count)
         for rung in reply.rungs { writer.varint(UInt64(rung.rawValue)) }
       }
@@ -28,47 +23,51 @@ extension RankCodec {
       writer.text(6, reply.replica)
       writer.number(7, reply.routingEpoch)
       for time in reply.stages {
-        writer.header(8, byteCount: byteCount(time))
-        writer.number(1, UInt64(time.stage.rawValue))
-        writer.number(2, UInt64(time.microseconds))
+        writer.nested(8, lengthByteCount: 1) {
+          $0.number(1, UInt64(time.stage.rawValue))
+          $0.number(2, UInt64(time.microseconds))
+        }
       }
     }
   }
 
-  private static func byteCount(_ row: RankReply.Row) -> Int {
-    var total = ProtoSize.text(row.id) + ProtoSize.text(row.name)
-    // Not element by element: each would be retained and released.
-    row.titles.withUnsafeBufferPointer { titles in
-      for index in titles.indices { total += ProtoSize.delimited(byteCount(titles[index])) }
+  /// Texts count with their bytes, and all else with the most that it can take.
+  private static func byteCountMax(_ reply: RankReply) -> Int {
+    var texts = reply.requestID.utf8.count + reply.region.utf8.count + reply.replica.utf8.count
+    texts += byteCount(reply.snapshot)
+    // Of the reply 6 beside its rows, of the name 6.
+    var fields = 12
+    for row in reply.rows {
+      texts += row.id.utf8.count + row.name.utf8.count
+      // Not element by element: each would be retained and released.
+      row.titles.withUnsafeBufferPointer { titles in
+        for index in titles.indices { texts += titles[index].id.utf8.count + titles[index].name.utf8.count }
+      }
+      // Of the row 3 and of each title 4 beside its own.
+      fields += 3 + 5 * row.titles.count
     }
-    return total
-  }
-
-  @inline(__always)
-  private static func byteCount(_ title: RankReply.RankedTitle) -> Int {
-    ProtoSize.text(title.id) + ProtoSize.text(title.name) + ProtoSize.float(title.score)
-      + ProtoSize.number(UInt64(title.source.rawValue))
-  }
-
-  private static func byteCount(_ time: RankReply.StageTime) -> Int {
-    ProtoSize.number(UInt64(time.stage.rawValue)) + ProtoSize.number(UInt64(time.microseconds))
+    fields += 3 * reply.stages.count
+    // Of the numbers, two have 64 bits.
+    return texts + reply.rungs.count + fields * fieldByteCountMax + 10
   }
 
   private static func byteCount(_ name: SnapshotName) -> Int {
-    ProtoSize.number(name.sequence) + ProtoSize.text(name.digest) + ProtoSize.text(name.space)
-      + ProtoSize.text(name.model) + ProtoSize.text(name.features) + ProtoSize.text(name.policy)
+    name.digest.utf8.count + name.space.utf8.count + name.model.utf8.count + name.features.utf8.count
+      + name.policy.utf8.count
   }
 
+  @inline(__always)
   private static func write(_ row: RankReply.Row, to writer: inout ExactWriter) {
     writer.text(1, row.id)
     writer.text(2, row.name)
     row.titles.withUnsafeBufferPointer { titles in
       for index in titles.indices {
-        writer.header(3, byteCount: byteCount(titles[index]))
-        withUnsafePointer(to: titles[index].id) { writer.text(1, at: $0) }
-        withUnsafePointer(to: titles[index].name) { writer.text(2, at: $0) }
-        writer.float(3, titles[index].score)
-        writer.number(4, UInt64(titles[index].source.rawValue))
+        writer.nested(3, lengthByteCount: 1) { writer in
+          withUnsafePointer(to: titles[index].id) { writer.text(1, at: $0) }
+          withUnsafePointer(to: titles[index].name) { writer.text(2, at: $0) }
+          writer.float(3, titles[index].score)
+          writer.number(4, UInt64(titles[index].source.rawValue))
+        }
       }
     }
   }

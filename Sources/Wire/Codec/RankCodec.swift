@@ -69,11 +69,11 @@ package enum RankCodec {
   }
 
   private static func country(_ text: String) throws(Fault) -> String {
-    let letters = Array(text.utf8)
+    let letters = text.utf8
     guard letters.count == 2, letters.allSatisfy({ isLetter($0) }) else {
       throw Fault(.invalidArgument, "country \(text.debugDescription) is not two letters of ISO 3166-1")
     }
-    return text.uppercased()
+    return letters.allSatisfy { $0 <= UInt8(ascii: "Z") } ? text : text.uppercased()
   }
 
   private static func isLetter(_ byte: UInt8) -> Bool {

@@ -96,6 +96,24 @@ import Wire
     }
   }
 
+  @Test("rows and titles of every length come out as they went in")
+  func lengths() throws {
+    var values = RandomValues(seed: 2)
+    var reply = values.rankReply()
+    // Nested lengths of one byte, of two and of three, at either side of where they change.
+    for (titles, nameByteCounts) in [
+      (0, [0]), (1, [0, 90, 130]), (3, [112, 113, 114, 115]), (100, [150, 200]),
+    ] {
+      for nameByteCount in nameByteCounts {
+        let title = RankReply.RankedTitle(
+          id: "t", name: String(repeating: "n", count: nameByteCount), score: 0.5, source: .new)
+        let row = RankReply.Row(id: "r", name: "", titles: Array(repeating: title, count: titles))
+        reply.rows = [row, RankReply.Row(id: "after", name: "it", titles: [title])]
+        #expect(try RankCodec.decodeReply(RankCodec.encode(reply)) == reply)
+      }
+    }
+  }
+
   @Test("minus zero is a score, and survives")
   func minusZero() throws {
     var values = RandomValues(seed: 1)
