@@ -22,6 +22,24 @@ struct HeaderBlock: Sendable {
     return block
   }
 
+  /// Whether it has that room already.
+  var isRoomy: Bool { fields.capacity >= 12 }
+
+  /// Whether `other` has the same names and values in the same order.
+  func hasSameFields(as other: HeaderBlock) -> Bool {
+    guard bytes.count == other.bytes.count, fields.count == other.fields.count else { return false }
+    for index in fields.indices {
+      let (one, two) = (fields[index], other.fields[index])
+      guard one.nameCount == two.nameCount, one.valueCount == two.valueCount else { return false }
+    }
+    return bytes.withUnsafeBytes { one in
+      other.bytes.withUnsafeBytes { two in
+        guard let first = one.baseAddress, let second = two.baseAddress else { return true }
+        return memcmp(first, second, one.count) == 0
+      }
+    }
+  }
+
   private(set) var bytes: [UInt8] = []
   private(set) var fields: [Field] = []
 

@@ -10,6 +10,8 @@ final class Inbox {
   var spareEvents: [SessionEvent] = []
   var spareBytes: [UInt8] = []
   @exclusivity(unchecked) var block = HeaderBlock()
+  /// The block before: most requests of a connection have the same fields, and then share its memory.
+  @exclusivity(unchecked) private var lastBlock = HeaderBlock()
   var blockListBytes = 0
   let headerListBytesMax: Int
   /// What was sent, and what came of the header blocks, since ``Session`` last asked.
@@ -21,12 +23,26 @@ final class Inbox {
 
   init(headerListBytesMax: Int) { self.headerListBytesMax = headerListBytesMax }
 
-  static func from(_ context: UnsafeMutableRawPointer?) -> Inbox? {
-    context.map { Unmanaged<Inbox>.fromOpaque($0).takeUnretainedValue() }
+  /// Not by a reference that is retained and released: its session holds it, and there are a dozen callbacks to a call.
+  @inline(__always)
+  static func at<Result>(
+    _ context: UnsafeMutableRawPointer?, else missing: Result, _ body: (Inbox) -> Result
+  ) -> Result {
+    guard let context else { return missing }
+    return Unmanaged<Inbox>.fromOpaque(context)._withUnsafeGuaranteedRef(body)
+  }
+
+  /// Gives back the memory of what was taken.
+  func trim() {
+    events = []
+    bytes = []
+    spareEvents = []
+    spareBytes = []
+    lastBlock = HeaderBlock()
   }
 
   func beginBlock(isRequest: Bool) {
-    block = .roomy
+    if block.isRoomy { block.removeAll() } else { block = .roomy }
     blockListBytes = 0
     if isRequest { openStreams += 1 }
   }
@@ -45,11 +61,14 @@ final class Inbox {
     switch UInt32(header.type) {
     case NGHTTP2_HEADERS.rawValue:
       deliveredBlocks += 1
+      if !block.hasSameFields(as: lastBlock) {
+        lastBlock = block
+        block = HeaderBlock()
+      }
       events.append(
         .headers(
-          stream: header.stream_id, block, endsStream: endsStream,
+          stream: header.stream_id, lastBlock, endsStream: endsStream,
           isTooLarge: blockListBytes > headerListBytesMax))
-      block = HeaderBlock()
     case NGHTTP2_DATA.rawValue:
       if endsStream { events.append(.endOfBody(stream: header.stream_id)) }
     case NGHTTP2_SETTINGS.rawValue:
@@ -109,15 +128,18 @@ func makeSession(_ side: Session.Side, _ inbox: Inbox) -> OpaquePointer? {
 
 private func setCallbacks(_ callbacks: OpaquePointer?) {
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, context in
-    Inbox.from(context)?.beginBlock(isRequest: frame?.pointee.headers.cat == NGHTTP2_HCAT_REQUEST)
+    Inbox.at(context, else: ()) {
+      $0.beginBlock(isRequest: frame?.pointee.headers.cat == NGHTTP2_HCAT_REQUEST)
+    }
     return 0
   }
   nghttp2_session_callbacks_set_on_header_callback(callbacks) {
     session, frame, name, nameCount, value, valueCount, _, context in
-    guard let inbox = Inbox.from(context) else { return 0 }
-    let goesOn = inbox.field(
-      name: UnsafeBufferPointer(start: name, count: nameCount),
-      value: UnsafeBufferPointer(start: value, count: valueCount))
+    let goesOn = Inbox.at(context, else: true) {
+      $0.field(
+        name: UnsafeBufferPointer(start: name, count: nameCount),
+        value: UnsafeBufferPointer(start: value, count: valueCount))
+    }
     return goesOn ? 0 : giveUpStream(session, frame, HTTP2Code.enhanceYourCalm)
   }
   // Without this one, fields that RFC 9113 8.2.1 forbids would be left out silently.
@@ -125,32 +147,34 @@ private func setCallbacks(_ callbacks: OpaquePointer?) {
     giveUpStream(session, frame, HTTP2Code.protocolError)
   }
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, context in
-    if let frame { Inbox.from(context)?.frame(frame) }
+    if let frame { Inbox.at(context, else: ()) { $0.frame(frame) } }
     return 0
   }
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
     _, _, stream, data, count, context in
-    guard let inbox = Inbox.from(context) else { return 0 }
-    inbox.events.append(.data(stream: stream, start: inbox.bytes.count, count: count))
-    inbox.bytes.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+    Inbox.at(context, else: ()) { inbox in
+      inbox.events.append(.data(stream: stream, start: inbox.bytes.count, count: count))
+      inbox.bytes.append(contentsOf: UnsafeBufferPointer(start: data, count: count))
+    }
     return 0
   }
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, context in
-    if let frame, let inbox = Inbox.from(context) { inbox.sent(frame, session) }
+    if let frame { Inbox.at(context, else: ()) { $0.sent(frame, session) } }
     return 0
   }
   nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
     guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,
       frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST
     else { return 0 }
-    Inbox.from(context)?.events.append(.notSent(stream: frame.pointee.hd.stream_id))
+    Inbox.at(context, else: ()) { $0.events.append(.notSent(stream: frame.pointee.hd.stream_id)) }
     return 0
   }
   // A fatal code from this one leaks in nghttp2 1.52: it always returns 0.
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) { _, stream, code, context in
-    guard let inbox = Inbox.from(context) else { return 0 }
-    inbox.openStreams -= 1
-    inbox.events.append(.closed(stream: stream, code: code))
+    Inbox.at(context, else: ()) { inbox in
+      inbox.openStreams -= 1
+      inbox.events.append(.closed(stream: stream, code: code))
+    }
     return 0
   }
 }

@@ -159,10 +159,7 @@ final class Session {
   /// Gives back what is kept for the next bytes: a connection that is silent needs none of it.
   func trim() {
     guard inbox.events.isEmpty else { return }
-    inbox.events = []
-    inbox.bytes = []
-    inbox.spareEvents = []
-    inbox.spareBytes = []
+    inbox.trim()
   }
 
   // MARK: Streams
@@ -276,25 +273,25 @@ private func dataProvider(_ body: OutboundBody) -> nghttp2_data_provider {
     guard let pointer = source?.pointee.ptr, let buffer, let flags, let context else {
       return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
     }
-    let body = Unmanaged<OutboundBody>.fromOpaque(pointer).takeUnretainedValue()
-    let count = body.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
-    if body.reportsReads, count > 0 {
-      Unmanaged<Inbox>.fromOpaque(context).takeUnretainedValue().events.append(
-        .bodyRead(stream: stream, count: count))
-    }
-    if body.pendingCount == 0 {
-      if body.isFinished {
-        flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
-        if body.hasTrailers {
-          flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
-          submitTrailers(session, stream, body.trailers)
-        }
-      } else if count == 0 {
-        body.isDeferred = true
-        return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+    return Unmanaged<OutboundBody>.fromOpaque(pointer)._withUnsafeGuaranteedRef { body in
+      let count = body.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
+      if body.reportsReads, count > 0 {
+        Inbox.at(context, else: ()) { $0.events.append(.bodyRead(stream: stream, count: count)) }
       }
+      if body.pendingCount == 0 {
+        if body.isFinished {
+          flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+          if body.hasTrailers {
+            flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            submitTrailers(session, stream, body.trailers)
+          }
+        } else if count == 0 {
+          body.isDeferred = true
+          return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
+      }
+      return count
     }
-    return count
   }
   return provider
 }

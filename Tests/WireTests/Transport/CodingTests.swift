@@ -133,6 +133,25 @@ import Testing
     }
   }
 
+  @Test("header blocks are the same only with the same names and values in the same order")
+  func sameFields() {
+    func block(_ fields: [(String, String)]) -> HeaderBlock {
+      var block = HeaderBlock()
+      for (name, value) in fields { block.append(name: name, value: value.utf8) }
+      return block
+    }
+    let one = block([("a", "bc"), ("d", "e")])
+    #expect(one.hasSameFields(as: block([("a", "bc"), ("d", "e")])))
+    #expect(HeaderBlock().hasSameFields(as: HeaderBlock()))
+    // The same bytes, cut otherwise.
+    #expect(!one.hasSameFields(as: block([("ab", "c"), ("d", "e")])))
+    #expect(!one.hasSameFields(as: block([("a", "bcd"), ("e", "")])))
+    #expect(!one.hasSameFields(as: block([("abcd", "e")])))
+    #expect(!one.hasSameFields(as: block([("a", "bc"), ("d", "f")])))
+    #expect(!one.hasSameFields(as: block([("d", "e"), ("a", "bc")])))
+    #expect(!one.hasSameFields(as: block([("a", "bc")])))
+  }
+
   @Test("a method is found by its whole path only")
   func methodTable() {
     let paths = (0..<50).map { "/a.B/M\($0)" }
