@@ -166,7 +166,6 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
     var goesOn = true
     let room = WriteRoom.current(context.channel.allocator)
     while goesOn {
-      var hasWritten = false
       goesOn = false
       while context.channel.isWritable {
         var buffer = room.take()
@@ -181,11 +180,8 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
         }
         defer { room.giveBack(buffer) }
         guard buffer.readableBytes > 0 else { break }
-        context.write(wrapOutboundOut(buffer), promise: nil)
-        hasWritten = true
-      }
-      if hasWritten {
-        context.flush()
+        // Flushed at once: a write that waits takes the room along, and the next one would have to make another.
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         goesOn = true
       }
       goesOn = goesOn && context.channel.isWritable && phase == .open && session.wantsWrite
