@@ -11,6 +11,11 @@
 /// nothing. All connections together hold `bufferedBytesMax`, then what is in flight on each of them: at most
 /// `sendQueueBytesMax` and one message each way.
 ///
+/// Of unary replies that nobody reads they hold together, for longer than two intervals of
+/// `strainedReadMilliseconds`, no more than `strainedBytes`, and `slowReaderBytesMax` for each connection: what is above
+/// that is given up. Besides its bytes a queued reply costs its stream, here and in HTTP/2, and not the request's
+/// headers: those go when it is queued.
+///
 /// What a peer makes us answer is bounded too: 512 acknowledgements of PING and SETTINGS, and the frames that
 /// ``FrameBudget`` lets pass, each with at most one short frame in return.
 package struct WireLimits: Sendable, Equatable {
@@ -31,6 +36,13 @@ package struct WireLimits: Sendable, Equatable {
   /// Bytes of messages held for all connections of a server, both ways. Over it, connections that hold more than
   /// `sendQueueBytesMax` themselves are refused more.
   package var bufferedBytesMax = 256 << 20
+  /// Bytes of messages held for all connections above which slow readers are not waited for as long. Far above what a
+  /// server holds for callers that read.
+  package var strainedBytes = 16 << 20
+  /// Then a connection with more than this many bytes of unary replies waiting, which takes less than 16 KiB of
+  /// DATA in `strainedReadMilliseconds`, loses them, and gets no more calls while it holds as much again.
+  package var slowReaderBytesMax = 32 << 10
+  package var strainedReadMilliseconds: UInt64 = 2_000
   /// Connections that a server holds; one more is closed at once.
   package var connectionsMax = 4096
   /// From accept to the end of the TLS handshake and the peer's first SETTINGS.

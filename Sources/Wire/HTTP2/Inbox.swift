@@ -18,6 +18,8 @@ final class Inbox {
   var work = FrameBudget.Work()
   var deliveredBlocks = 0
   var faultResets = 0
+  /// Bytes of all DATA that was sent.
+  var dataSentCount = 0
   /// Streams that the peer has opened and that aren't closed.
   var openStreams = 0
 
@@ -88,7 +90,9 @@ final class Inbox {
     let header = frame.pointee.hd
     switch UInt32(header.type) {
     case NGHTTP2_HEADERS.rawValue: work.headers += 1
-    case NGHTTP2_DATA.rawValue: work.data += 1
+    case NGHTTP2_DATA.rawValue:
+      work.data += 1
+      dataSentCount += header.length
     case NGHTTP2_RST_STREAM.rawValue:
       let code = frame.pointee.rst_stream.error_code
       if code != HTTP2Code.noError, code != HTTP2Code.cancel { faultResets += 1 }

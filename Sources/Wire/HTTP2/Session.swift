@@ -21,6 +21,8 @@ final class Session {
   private var watch: PeerWatch?
   /// Bytes that left for the channel.
   private(set) var gatheredCount = 0
+  /// Bytes of DATA among them.
+  var dataSentCount: Int { inbox.dataSentCount }
   /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
   private var bodies = StreamTable<OutboundBody>()
   private var plainBodies: [Int32: PlainBody] = [:]

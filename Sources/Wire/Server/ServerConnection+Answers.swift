@@ -13,6 +13,7 @@ extension ServerConnection {
       body.finish(trailers: trailers(stream, nil))
       session.resume(stream: id, body)
       end(stream, status: nil)
+      stream.forgetCall()
     case .fail(let id, let fault):
       if let stream = streams[id], !stream.isEnded { fail(stream, fault) }
     case .send(let id, let message):
@@ -48,8 +49,8 @@ extension ServerConnection {
 
   /// `nil` stands for the everyday ones.
   private func responseHeaders(_ stream: ServerStream) -> HeaderBlock? {
-    let metadata = stream.call.takeInitialMetadata()
-    let compresses = stream.call.announcesGzip
+    let metadata = stream.call?.takeInitialMetadata()
+    let compresses = stream.call?.announcesGzip ?? false
     guard metadata != nil || compresses || !stream.deframer.encoding.isIdentity else { return nil }
     var block = HeaderBlock.everydayResponse
     if compresses { block.append("grpc-encoding", "gzip") }
@@ -65,7 +66,7 @@ extension ServerConnection {
   }
 
   func trailers(_ stream: ServerStream, _ fault: Fault?) -> HeaderBlock? {
-    let custom = stream.call.takeTrailers()
+    let custom = stream.call?.takeTrailers()
     if fault == nil, custom == nil { return nil }
     var block = HeaderBlock()
     if let fault { StatusMapping.append(fault, to: &block) } else { block.append("grpc-status", "0") }
@@ -80,9 +81,9 @@ extension ServerConnection {
     } else {
       var block = HeaderBlock.everydayResponse
       announceEncodings(stream, &block)
-      stream.call.takeInitialMetadata()?.encode(into: &block)
+      stream.call?.takeInitialMetadata()?.encode(into: &block)
       StatusMapping.append(fault, to: &block)
-      stream.call.takeTrailers()?.encode(into: &block)
+      stream.call?.takeTrailers()?.encode(into: &block)
       session.respond(stream: stream.id, headers: block, body: nil)
     }
     end(stream, status: fault.code)

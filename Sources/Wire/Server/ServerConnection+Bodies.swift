@@ -54,7 +54,7 @@ extension ServerConnection {
 
   func finishRequest(_ stream: ServerStream) {
     stream.hasPeerEnded = true
-    guard !stream.isEnded else { return }
+    guard !stream.isEnded, let call = stream.call else { return }
     guard stream.deframer.isBetweenMessages else {
       return fail(stream, Fault(.internalError, "the request ends in the middle of a message"))
     }
@@ -66,7 +66,7 @@ extension ServerConnection {
       }
       guard !message.isCompressed else { return inflate(message, of: stream) }
       countHeld(stream, -stream.heldCount)
-      body(stream.call, message.bytes)
+      body(call, message.bytes)
     }
   }
 }

@@ -15,12 +15,14 @@ extension ServerConnection {
 
   /// It counts as held until the call ends: few bytes on the wire may have made it.
   func receiveInflated(_ stream: ServerStream, _ message: [UInt8]) {
-    guard !stream.isEnded, case .unary(let body) = stream.method.handler else { return }
+    guard !stream.isEnded, let call = stream.call, case .unary(let body) = stream.method.handler else {
+      return
+    }
     countHeld(stream, message.count - stream.heldCount)
     guard heldCount <= shared.limits.connectionBufferedBytesMax else {
       return fail(stream, Fault(.resourceExhausted, "too many bytes of unfinished calls on one connection"))
     }
-    stream.call.noteCompressedRequest()
-    body(stream.call, message)
+    call.noteCompressedRequest()
+    body(call, message)
   }
 }

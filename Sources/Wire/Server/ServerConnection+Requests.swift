@@ -22,7 +22,7 @@ extension ServerConnection {
       streams.set(id, stream)
       shared.counters.started.add(1, ordering: .relaxed)
       shared.counters.open.add(1, ordering: .relaxed)
-      if let deadline = stream.call.deadline { watch(deadline: deadline) }
+      if let deadline = stream.call?.deadline { watch(deadline: deadline) }
       start(stream, endsStream: endsStream)
     } catch {
       shared.counters.started.add(1, ordering: .relaxed)
@@ -67,19 +67,19 @@ extension ServerConnection {
     return method
   }
 
-  private var isFull: Bool { holdsTooMuch(sendingCount) }
+  private var isFull: Bool { holdsTooMuch(sendingCount) || isReaderTooSlow }
 
   private func start(_ stream: ServerStream, endsStream: Bool) {
-    if case .streaming(let body) = stream.method.handler {
+    if case .streaming(let body) = stream.method.handler, let call = stream.call {
       let id = stream.id
       let link = self.link
       let queue = MessageQueue { count in link.perform(.took(id, count)) }
       let gate = SendGate(high: shared.limits.sendQueueBytesMax)
       stream.queue = queue
       stream.gate = gate
-      let writer = ResponseWriter(call: stream.call, stream: id, gate: gate, link: link)
+      let writer = ResponseWriter(call: call, stream: id, gate: gate, link: link)
       let requests = RequestStream(queue: queue, messageBytesMax: shared.limits.messageBytesMax)
-      stream.task = Self.task(stream.call, requests, writer, body)
+      stream.task = Self.task(call, requests, writer, body)
     }
     if endsStream { transport(didReceive: .endOfBody(stream: stream.id), bytes: []) }
   }

@@ -12,7 +12,7 @@ extension ServerConnection {
     var next = min(
       handshakeDeadline, partDeadline, lookAtSilence(now), proceedDrain(now), lookAtAge(now))
     for stream in streams.values where !stream.isEnded {
-      guard let deadline = stream.call.deadline else { continue }
+      guard let deadline = stream.call?.deadline else { continue }
       if deadline <= now { expire(stream) } else { next = min(next, deadline) }
     }
     next = min(next, endStalled(now))

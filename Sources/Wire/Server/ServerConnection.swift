@@ -32,6 +32,8 @@ final class ServerConnection: TransportOwner {
   var age = ConnectionAge.notBegun
   var silence: PeerSilence
   var sending: StallWatch
+  /// Whether replies that wait to be read are read; see ``watchReader()``.
+  var reader: ReaderWatch
   var isClosed = false
   /// Reused for the messages that one piece of a body completes.
   var scratch: [WireMessage] = []
@@ -52,6 +54,7 @@ final class ServerConnection: TransportOwner {
     caller = Caller(peer)
     silence = PeerSilence(shared.limits)
     sending = StallWatch(shared.limits.readMilliseconds)
+    reader = ReaderWatch(shared.limits)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
     handshakeDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
     link.connection = self
@@ -176,6 +179,7 @@ final class ServerConnection: TransportOwner {
     stream.sendingCount += change
     sendingCount += change
     shared.counters.buffered.add(change, ordering: .relaxed)
+    if sendingCount > reader.bytesMax, !reader.isWatching { watchReader() }
   }
 
   func release(_ stream: ServerStream) {

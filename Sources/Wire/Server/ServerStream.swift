@@ -4,7 +4,8 @@ internal import Base
 final class ServerStream {
   let id: Int32
   let method: RPCMethod
-  let call: ServerCall
+  /// What its handler holds, until a reply is queued: after that it would only hold the request's headers.
+  private(set) var call: ServerCall?
   let started: Instant
   var deframer: MessageDeframer
   /// A unary call's one message.
@@ -40,11 +41,14 @@ final class ServerStream {
     self.deframer = deframer
   }
 
+  /// The handler has answered.
+  func forgetCall() { call = nil }
+
   /// Nobody waits for the answer any more.
   func cancel(_ fault: Fault) {
     queue?.finish(.failure(fault), drops: true)
     gate?.close(fault)
-    call.cancel(fault)
+    call?.cancel(fault)
     task?.cancel()
   }
 }

@@ -3,15 +3,15 @@ internal import Base
 /// Whether what ought to move does: at least a step in each interval, so that neither silence nor a byte now and then
 /// holds our memory.
 struct StallWatch {
-  private static let step = 1 << 10
-
   private let interval: UInt64
+  private let step: Int
   private var mark = 0
   private var due = Instant.distantFuture
 
   /// `since`: when something began to be owed, if that is already so.
-  init(_ milliseconds: UInt64, since: Instant? = nil) {
+  init(_ milliseconds: UInt64, step: Int = 1 << 10, since: Instant? = nil) {
     interval = milliseconds
+    self.step = step
     if let since { due = since.advanced(byMilliseconds: milliseconds) }
   }
 
@@ -21,7 +21,7 @@ struct StallWatch {
       due = .distantFuture
       return due
     }
-    if due == .distantFuture || total >= mark + Self.step {
+    if due == .distantFuture || total >= mark + step {
       mark = total
       due = now.advanced(byMilliseconds: interval)
     }
