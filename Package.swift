@@ -84,9 +84,6 @@ let package = Package(
     .executableTarget(
       name: "rpc-bench-server", dependencies: ["Base", "Wire", "CMessages", "CProtobufC", nioPosix],
       path: "Tests/RPCBenchServer", swiftSettings: strict),
-    .executableTarget(
-      name: "index-bench", dependencies: ["Base", "Retrieval"], path: "Tests/IndexBench",
-      swiftSettings: strict),
     tests("Base"),
     tests("Wire", ["Base", "CMessages", "InteropService", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),

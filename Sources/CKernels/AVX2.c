@@ -6,6 +6,40 @@
 #define TARGET __attribute__((target("popcnt,avx2,fma,f16c")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
+INLINE int32_t sum_ints(__m256i v) {
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+}
+
+// Bytes times bytes in pairs would saturate 16 bits (255 × 127 × 2), so both are widened first.
+TARGET static void dot_bytes(const uint8_t *rows, size_t stride, size_t count, const int8_t *query, size_t dims,
+                             int32_t *out) {
+  int32_t bias = 0;
+  for (size_t d = 0; d < dims; d++) bias += query[d];
+  bias *= 128;
+  size_t whole = dims / 16 * 16;
+  for (size_t i = 0; i < count; i += 4) {
+    size_t group = count - i < 4 ? count - i : 4;
+    const uint8_t *row[4];
+    for (size_t j = 0; j < 4; j++) row[j] = rows + (i + (j < group ? j : 0)) * stride;
+    __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
+                      _mm256_setzero_si256()};
+    for (size_t d = 0; d < whole; d += 16) {
+      __m256i q = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(query + d)));
+      for (size_t j = 0; j < 4; j++) {
+        __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(row[j] + d)));
+        sum[j] = _mm256_add_epi32(sum[j], _mm256_madd_epi16(x, q));
+      }
+    }
+    for (size_t j = 0; j < group; j++) {
+      int32_t total = sum_ints(sum[j]) - bias;
+      for (size_t d = whole; d < dims; d++) total += (int32_t)row[j][d] * query[d];
+      out[i + j] = total;
+    }
+  }
+}
+
 // Lanes 0-7 in `low`, 8-15 in `high`.
 INLINE float fold(__m256 low, __m256 high) {
   __m256 eight = _mm256_add_ps(low, high);
@@ -211,6 +245,36 @@ TARGET static void normalise(const float *x, size_t rows, size_t columns, const 
   }
 }
 
+TARGET static size_t select_keys(const int32_t *dots, const float *scales, const uint32_t *ordinals, uint32_t first,
+                                 size_t count, float threshold, const uint64_t *allowed, uint64_t *keys,
+                                 size_t *passed) {
+  const __m256 least = _mm256_set1_ps(threshold);
+  size_t written = 0, open = 0, i = 0;
+  for (; i + 8 <= count; i += 8) {
+    unsigned pass = 0xff;
+    if (allowed) {
+      pass = 0;
+      for (unsigned j = 0; j < 8; j++) pass |= (unsigned)mk_allows(allowed, first + ordinals[i + j]) << j;
+    }
+    open += (size_t)__builtin_popcount(pass);
+    __m256 score = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(dots + i))),
+                                 _mm256_loadu_ps(scales + i));
+    pass &= (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(score, least, _CMP_GE_OQ));
+    if (!pass) continue;
+    float scores[8];
+    _mm256_storeu_ps(scores, score);
+    for (; pass; pass &= pass - 1) {
+      unsigned j = (unsigned)__builtin_ctz(pass);
+      keys[written++] = mk_key(scores[j], first + ordinals[i + j]);
+    }
+  }
+  size_t rest;
+  written += mk_scalar_kernels.select(dots + i, scales + i, ordinals + i, first, count - i, threshold, allowed,
+                                      keys + written, &rest);
+  *passed = open + rest;
+  return written;
+}
+
 TARGET static uint64_t count_bits(const uint64_t *words, size_t count) {
   uint64_t bits = 0;
   for (size_t i = 0; i < count; i++) bits += (uint64_t)__builtin_popcountll(words[i]);
@@ -220,6 +284,7 @@ TARGET static uint64_t count_bits(const uint64_t *words, size_t count) {
 const mk_kernels mk_avx2_kernels = {
     .name = "avx2",
     .level = MK_AVX2,
+    .dot_bytes = dot_bytes,
     .dot_halves = dot_halves,
     .dot_halves_at = dot_halves_at,
     .dot_floats = dot_floats,
@@ -229,6 +294,7 @@ const mk_kernels mk_avx2_kernels = {
     .dense = dense,
     .nearest = nearest,
     .normalise = normalise,
+    .select = select_keys,
     .count_bits = count_bits,
 };
 #endif

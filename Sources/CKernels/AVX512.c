@@ -8,6 +8,53 @@
 
 INLINE __mmask16 lanes_below(size_t count) { return count >= 16 ? 0xffff : (__mmask16)((1u << count) - 1); }
 
+// Eight vectors to eight sums: pairs are added and interleaved until one vector is left.
+INLINE __m256i sum_eight(const __m512i *v) {
+  __m512i pair[4], four[2];
+  for (int i = 0; i < 4; i++)
+    pair[i] = _mm512_add_epi32(_mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]),
+                               _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
+  for (int i = 0; i < 2; i++)
+    four[i] = _mm512_add_epi32(_mm512_unpacklo_epi64(pair[2 * i], pair[2 * i + 1]),
+                               _mm512_unpackhi_epi64(pair[2 * i], pair[2 * i + 1]));
+  __m512i both = _mm512_add_epi32(_mm512_shuffle_i32x4(four[0], four[1], 0x44),
+                                  _mm512_shuffle_i32x4(four[0], four[1], 0xee));
+  // Parts 0 and 1 belong to the first four sums, 2 and 3 to the others.
+  __m512i turned = _mm512_shuffle_i32x4(both, both, 0xb1);
+  __m512i sums = _mm512_add_epi32(both, turned);
+  return _mm256_inserti128_si256(_mm512_castsi512_si256(sums), _mm512_extracti32x4_epi32(sums, 2), 1);
+}
+
+TARGET static void dot_bytes(const uint8_t *rows, size_t stride, size_t count, const int8_t *query, size_t dims,
+                             int32_t *out) {
+  int32_t bias = 0;
+  for (size_t d = 0; d < dims; d++) bias += query[d];
+  const __m256i correction = _mm256_set1_epi32(bias * 128);
+  size_t whole = dims / 64 * 64;
+  __mmask64 tail = ((uint64_t)1 << (dims - whole)) - 1;
+  for (size_t i = 0; i < count; i += 8) {
+    size_t group = count - i < 8 ? count - i : 8;
+    const uint8_t *row[8];
+    for (size_t j = 0; j < 8; j++) row[j] = rows + (i + (j < group ? j : 0)) * stride;
+    __m512i sum[8];
+    for (int j = 0; j < 8; j++) sum[j] = _mm512_setzero_si512();
+    for (size_t d = 0; d < whole; d += 64) {
+      __m512i q = _mm512_loadu_si512(query + d);
+      for (int j = 0; j < 8; j++) sum[j] = _mm512_dpbusd_epi32(sum[j], _mm512_loadu_si512(row[j] + d), q);
+    }
+    if (tail) {
+      __m512i q = _mm512_maskz_loadu_epi8(tail, query + whole);
+      for (int j = 0; j < 8; j++)
+        sum[j] = _mm512_dpbusd_epi32(sum[j], _mm512_maskz_loadu_epi8(tail, row[j] + whole), q);
+    }
+    __m256i result = _mm256_sub_epi32(sum_eight(sum), correction);
+    if (group == 8)
+      _mm256_storeu_si256((__m256i *)(out + i), result);
+    else
+      _mm256_mask_storeu_epi32(out + i, (__mmask8)lanes_below(group), result);
+  }
+}
+
 INLINE float fold(__m512 lanes) {
   __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
   __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -215,6 +262,54 @@ TARGET static void normalise(const float *x, size_t rows, size_t columns, const 
   }
 }
 
+INLINE __mmask16 allowed_lanes(__mmask16 mask, const uint64_t *allowed, __m512i ordinals) {
+  // As 32-bit words: the bytes are little-endian, so bit n of the bitmap is bit n % 32 of word n / 32.
+  __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_srli_epi32(ordinals, 5),
+                                              (const int *)allowed, 4);
+  __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinals, _mm512_set1_epi32(31)));
+  return _mm512_mask_test_epi32_mask(mask, words, bits);
+}
+
+// Score bits in an order that unsigned numbers share; see mk_key.
+INLINE __m512i ordered(__m512 score) {
+  __m512i bits = _mm512_castps_si512(_mm512_add_ps(score, _mm512_setzero_ps()));
+  return _mm512_xor_si512(
+      bits, _mm512_or_si512(_mm512_srai_epi32(bits, 31), _mm512_set1_epi32((int32_t)0x80000000)));
+}
+
+INLINE __m512i keys_of(__m256i scores, __m256i inverted) {
+  return _mm512_or_si512(_mm512_slli_epi64(_mm512_cvtepu32_epi64(scores), 32), _mm512_cvtepu32_epi64(inverted));
+}
+
+TARGET static size_t select_keys(const int32_t *dots, const float *scales, const uint32_t *ordinals, uint32_t first,
+                                 size_t count, float threshold, const uint64_t *allowed, uint64_t *keys,
+                                 size_t *passed) {
+  const __m512 least = _mm512_set1_ps(threshold);
+  const __m512i offset = _mm512_set1_epi32((int32_t)first);
+  size_t written = 0, open = 0;
+  for (size_t i = 0; i < count; i += 16) {
+    __mmask16 mask = lanes_below(count - i);
+    __m512i ordinal = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, ordinals + i), offset);
+    if (allowed) mask = allowed_lanes(mask, allowed, ordinal);
+    open += (size_t)__builtin_popcount(mask);
+    __m512 score = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(mask, dots + i)),
+                                 _mm512_maskz_loadu_ps(mask, scales + i));
+    __mmask16 chosen = _mm512_mask_cmp_ps_mask(mask, score, least, _CMP_GE_OQ);
+    if (!chosen) continue;
+    // Compressed in registers: compressing to memory is slow on some processors.
+    __m512i packed = _mm512_maskz_compress_epi32(chosen, ordered(score));
+    __m512i inverted =
+        _mm512_maskz_compress_epi32(chosen, _mm512_xor_si512(ordinal, _mm512_set1_epi32(-1)));
+    _mm512_storeu_si512(keys + written,
+                        keys_of(_mm512_castsi512_si256(packed), _mm512_castsi512_si256(inverted)));
+    _mm512_storeu_si512(keys + written + 8, keys_of(_mm512_extracti64x4_epi64(packed, 1),
+                                                    _mm512_extracti64x4_epi64(inverted, 1)));
+    written += (size_t)__builtin_popcount(chosen);
+  }
+  *passed = open;
+  return written;
+}
+
 TARGET static uint64_t count_bits(const uint64_t *words, size_t count) {
   uint64_t bits = 0;
   for (size_t i = 0; i < count; i++) bits += (uint64_t)__builtin_popcountll(words[i]);
@@ -224,6 +319,7 @@ TARGET static uint64_t count_bits(const uint64_t *words, size_t count) {
 const mk_kernels mk_avx512_kernels = {
     .name = "avx512",
     .level = MK_AVX512,
+    .dot_bytes = dot_bytes,
     .dot_halves = dot_halves,
     .dot_halves_at = dot_halves_at,
     .dot_floats = dot_floats,
@@ -233,6 +329,7 @@ const mk_kernels mk_avx512_kernels = {
     .dense = dense,
     .nearest = nearest,
     .normalise = normalise,
+    .select = select_keys,
     .count_bits = count_bits,
 };
 #endif

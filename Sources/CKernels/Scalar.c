@@ -41,6 +41,15 @@ float mk_float_from_half(uint16_t half) {
   return value;
 }
 
+static void dot_bytes(const uint8_t *rows, size_t stride, size_t count, const int8_t *query, size_t dims,
+                      int32_t *out) {
+  for (size_t i = 0; i < count; i++) {
+    int32_t sum = 0;
+    for (size_t d = 0; d < dims; d++) sum += ((int32_t)rows[i * stride + d] - 128) * query[d];
+    out[i] = sum;
+  }
+}
+
 // 16 lanes folded in half four times.
 static float fold(float *lane) {
   for (int half = 8; half > 0; half /= 2)
@@ -131,6 +140,20 @@ static void normalise(const float *x, size_t rows, size_t columns, const float *
   }
 }
 
+static size_t select_keys(const int32_t *dots, const float *scales, const uint32_t *ordinals, uint32_t first,
+                          size_t count, float threshold, const uint64_t *allowed, uint64_t *keys,
+                          size_t *passed) {
+  size_t written = 0, open = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (allowed && !mk_allows(allowed, first + ordinals[i])) continue;
+    open++;
+    float score = (float)dots[i] * scales[i];
+    if (score >= threshold) keys[written++] = mk_key(score, first + ordinals[i]);
+  }
+  *passed = open;
+  return written;
+}
+
 static uint64_t count_bits(const uint64_t *words, size_t count) {
   uint64_t bits = 0;
   for (size_t i = 0; i < count; i++) bits += (uint64_t)__builtin_popcountll(words[i]);
@@ -140,6 +163,7 @@ static uint64_t count_bits(const uint64_t *words, size_t count) {
 const mk_kernels mk_scalar_kernels = {
     .name = "scalar",
     .level = MK_SCALAR,
+    .dot_bytes = dot_bytes,
     .dot_halves = dot_halves,
     .dot_halves_at = dot_halves_at,
     .dot_floats = dot_floats,
@@ -149,5 +173,6 @@ const mk_kernels mk_scalar_kernels = {
     .dense = dense,
     .nearest = nearest,
     .normalise = normalise,
+    .select = select_keys,
     .count_bits = count_bits,
 };

@@ -16,7 +16,8 @@ struct Clustering {
     var random = SplitMix(seed: seed)
     var centroids = start(sample, rowCount: rowCount, dimensions: dimensions, random: &random)
     for iteration in 0..<iterationCount {
-      let lists = Assigner(centroids).lists(of: sample, threads: threads)
+      let assigner = Assigner(centroids)
+      let lists = assigner.assign(VectorRows(sample, dimensions: dimensions), threads: threads) { _ in }.lists
       centroids = Centroids(
         middles(of: sample, lists: lists, count: centroids.count, dimensions: dimensions, random: &random),
         dimensions: dimensions)
@@ -77,5 +78,69 @@ struct Clustering {
       }
     }
     return sums
+  }
+}
+
+/// Finds the nearest centroid of vectors, by Euclidean distance: the largest of x·c - c·c/2.
+struct Assigner {
+  private let panels: [Float]
+  private let bias: [Float]
+  private let count: Int
+  private let dimensions: Int
+
+  init(_ centroids: Centroids) {
+    count = centroids.count
+    dimensions = centroids.dimensions
+    let padded = (count + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
+    var panels = [Float](repeating: 0, count: padded * dimensions)
+    mk_pack_transposed(centroids.values, dimensions, dimensions, count, &panels)
+    var bias = [Float](repeating: -.infinity, count: padded)
+    for list in 0..<count {
+      var square: Float = 0
+      for place in list * dimensions..<(list + 1) * dimensions {
+        square += centroids.values[place] * centroids.values[place]
+      }
+      bias[list] = -square / 2
+    }
+    self.panels = panels
+    self.bias = bias
+  }
+
+  /// The list of each vector, and the first ordinal whose vector isn't finite, if any.
+  func assign(
+    _ source: some VectorSource, threads: Int, progress: (Double) -> Void
+  ) -> (lists: [UInt32], badOrdinal: Int?) {
+    let kernels = mk_active()
+    var lists = [UInt32](repeating: 0, count: source.count)
+    var bad = [Int?](repeating: nil, count: max(threads, 1))
+    let block = 256
+    // In strides, so that progress is told from the caller's thread.
+    let stride = max(block, (source.count / 50 + block - 1) / block * block)
+    var begin = 0
+    while begin < source.count {
+      let end = min(source.count, begin + stride)
+      lists.withUnsafeMutableBufferPointer { lists in
+        bad.withUnsafeMutableBufferPointer { bad in
+          forEachBlock(of: end - begin, blockCount: block, threads: threads) { range, worker in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: block * (dimensions + 1)) { rows in
+              source.copy(range.lowerBound + begin..<range.upperBound + begin, into: rows)
+              guard let start = rows.baseAddress, let out = lists.baseAddress else { return }
+              let values = start + block * dimensions
+              kernels.pointee.nearest(
+                start, dimensions, range.count, dimensions, panels, bias, count,
+                out + begin + range.lowerBound, values)
+              // One coordinate that isn't finite leaves no finite product with any centroid.
+              for row in 0..<range.count where !values[row].isFinite {
+                let ordinal = begin + range.lowerBound + row
+                bad[worker] = min(bad[worker] ?? ordinal, ordinal)
+              }
+            }
+          }
+        }
+      }
+      begin = end
+      progress(Double(end) / Double(source.count))
+    }
+    return (lists, bad.compactMap { $0 }.min())
   }
 }

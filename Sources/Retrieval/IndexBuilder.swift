@@ -3,14 +3,12 @@ internal import CKernels
 
 /// How an index is built. The defaults suit a thousand to ten million titles.
 package struct IndexOptions: Sendable {
-  /// Lists; four times the square root of the titles if `nil`, or fewer for a small catalogue.
+  /// Lists; about twice the square root of the titles if `nil`.
   package var listCount: Int?
-  /// Dimensions of a code; as many as hold what tells titles apart if `nil`.
-  package var headCount: Int?
   package var iterationCount: Int
   package var seed: UInt64
   package var threads: Int
-  /// Recall that searches aim for unless they say otherwise.
+  /// Recall@500 that the number of probes is chosen for.
   package var recallTarget: Float
   /// Queries to choose it with, unit vectors of the index's dimensions one after another; means of related titles
   /// are made if empty.
@@ -18,10 +16,9 @@ package struct IndexOptions: Sendable {
 
   package init(
     listCount: Int? = nil, iterationCount: Int = 10, seed: UInt64 = 1, threads: Int = 1,
-    recallTarget: Float = 0.95, tuningQueries: [Float] = [], headCount: Int? = nil
+    recallTarget: Float = 0.95, tuningQueries: [Float] = []
   ) {
     self.listCount = listCount
-    self.headCount = headCount
     self.iterationCount = iterationCount
     self.seed = seed
     self.threads = threads
@@ -48,9 +45,8 @@ package struct IndexSummary: Sendable, Equatable {
   package var titleCount: Int
   package var listCount: Int
   package var largestListCount: Int
-  /// Lists that a search for 500 titles looks into, in the mean.
   package var probes: Int
-  /// Recall@500 measured so; `nil` when it was not measured.
+  /// Recall@500 measured with these probes; `nil` when it was not measured.
   package var recall: Float?
 }
 
@@ -58,9 +54,8 @@ package struct IndexSummary: Sendable, Equatable {
 package enum IndexBuilder {
   /// Builds the index of `source` at `path`.
   ///
-  /// With a `parent`, titles are put into lists around its centroids, in its steps, and its curve is taken over: for a
-  /// tail, or for a base that keeps its lists. The same source, options and parent give the same bytes, whatever the
-  /// threads.
+  /// With a `parent`, titles are put into lists around its centroids, and its probes are taken over: for a tail, or
+  /// for a base that keeps its lists. The same source, options and parent give the same bytes, whatever the threads.
   ///
   /// Throws a ``Base/Fault`` with `invalidArgument` for vectors that can't be indexed, and a ``Base/DiskFault``.
   @discardableResult
@@ -69,43 +64,31 @@ package enum IndexBuilder {
     parent: VectorIndex? = nil, progress: (IndexProgress) -> Void = { _ in }
   ) throws -> IndexSummary {
     try check(source, options: options, parent: parent)
-    let plan = parent.map(Plan.init) ?? Plan(source, options: options, progress: progress)
-    let assignment = Assignment(
-      source, rotation: plan.rotation, centroids: plan.centroids, threads: options.threads
-    ) { progress(IndexProgress(.assign, $0 / 2)) }
-    if let bad = assignment.badOrdinal {
-      throw Fault(.invalidArgument, "the vector of title \(bad) is not finite: embed it again")
+    let centroids = parent?.centroids ?? cluster(source, options: options, progress: progress)
+    let (assigned, bad) = Assigner(centroids).assign(source, threads: options.threads) {
+      progress(IndexProgress(.assign, $0))
     }
-    let lists = EncodedLists(
-      centroids: plan.centroids, head: plan.head,
-      radii: parent?.radii
-        ?? assignment.radii(listCount: plan.centroids.count, head: plan.centroids.dimensions),
-      steps: parent?.steps ?? EncodedLists.steps(largest: assignment.largest), rotation: plan.rotation)
-    let titles = EncodedTitles(
-      source, lists: assignment.lists, listCount: plan.centroids.count, rotation: plan.rotation,
-      steps: lists.steps, head: plan.head, threads: options.threads
-    ) { progress(IndexProgress(.assign, 0.5 + $0 / 2)) }
-    progress(IndexProgress(.assign, 1))
-    var writer = IndexWriter(
-      lists: lists, titles: titles,
-      curve: parent?.curve ?? RecallCurve(points: [], target: options.recallTarget),
-      count: source.count)
-    if parent == nil {
-      let tuner = SearchTuner(source, lists: assignment.lists, options: options)
-      writer.curve.points = writer.withTables(dimensions: source.dimensions) { tables in
-        tuner.points(tables: tables) { progress(IndexProgress(.tune, $0)) }
-      }
+    if let bad { throw Fault(.invalidArgument, "the vector of title \(bad) is not finite: embed it again") }
+    let lists = Lists(assigned, count: centroids.count)
+    var curve: [(probes: Int, recall: Float)] = []
+    var probes = parent?.probes ?? 1
+    if let parent {
+      curve = parent.recallCurve
+    } else {
+      curve = ProbeTuner(source, centroids: centroids, assigned: assigned, lists: lists, options: options)
+        .curve { progress(IndexProgress(.tune, $0)) }
+      probes = curve.first { $0.recall >= options.recallTarget }?.probes ?? centroids.count
     }
-    try writer.write(dimensions: source.dimensions, to: path) { progress(IndexProgress(.write, $0)) }
+    let writer = IndexWriter(centroids: centroids, lists: lists, probes: probes, curve: curve)
+    try writer.write(source, to: path) { progress(IndexProgress(.write, $0)) }
     return IndexSummary(
-      titleCount: source.count, listCount: plan.centroids.count, largestListCount: titles.largestSize,
-      probes: VectorIndex.probes(writer.curve, listCount: plan.centroids.count),
-      recall: writer.curve.tuned?.recall)
+      titleCount: source.count, listCount: centroids.count, largestListCount: lists.largestCount,
+      probes: probes, recall: curve.first { $0.probes == probes }?.recall)
   }
 
-  /// Four times the square root of the titles, but 48 titles a list at least, since lists are padded to 16.
+  /// Twice the square root of the titles, in whole panels: a list is then a quarter of the lists' number.
   static func listCount(titleCount: Int) -> Int {
-    let rule = min(Int(4 * Double(titleCount).squareRoot()), titleCount / 48)
+    let rule = Int(2 * Double(titleCount).squareRoot())
     return min(max(1, rule / Int(MK_PANEL) * Int(MK_PANEL)), VectorIndex.listCountMax)
   }
 
@@ -132,48 +115,51 @@ package enum IndexBuilder {
       throw Fault(.invalidArgument, "an index needs at least one title")
     }
   }
-}
 
-/// What the titles of all parts are put into order by.
-private struct Plan {
-  let rotation: Rotation
-  let head: Int
-  let centroids: Centroids
-
-  init(_ parent: VectorIndex) {
-    rotation = parent.rotation
-    head = parent.tables.head
-    centroids = parent.centroids
-  }
-
-  /// Axes from one sample, clusters from another: 40 titles a list are what means settle on.
-  init(_ source: some VectorSource, options: IndexOptions, progress: (IndexProgress) -> Void) {
-    let axes = PrincipalAxes(SampledVectors(source, count: 32_768, seed: options.seed ^ 0x6178_6573))
-    rotation = Rotation(axes: axes.axes, dimensions: source.dimensions)
-    head =
-      options.headCount.map { VectorIndex.headCount($0, dimensions: source.dimensions) } ?? axes.headCount
-    progress(IndexProgress(.cluster, 0.1))
-    let listCount = max(
-      1, min(options.listCount ?? IndexBuilder.listCount(titleCount: source.count), VectorIndex.listCountMax))
-    let heads = HeadVectors(
-      source: SampledVectors(
-        source, count: max(listCount * 40, 16_384), seed: options.seed ^ 0x5a3b_1e00),
-      rotation: rotation, dimensions: min(head, source.dimensions))
-    var sample = [Float](repeating: 0, count: heads.count * heads.dimensions)
+  /// Clusters a sample that is spread evenly over the ordinals: 64 titles a list, which is what means settle on.
+  private static func cluster(
+    _ source: some VectorSource, options: IndexOptions, progress: (IndexProgress) -> Void
+  ) -> Centroids {
+    let listCount = options.listCount ?? Self.listCount(titleCount: source.count)
+    let count = min(source.count, max(listCount * 64, 16_384))
+    var random = SplitMix(seed: options.seed ^ 0x5a3b_1e00)
+    var sample = [Float](repeating: 0, count: count * source.dimensions)
     sample.withUnsafeMutableBufferPointer { sample in
-      for begin in stride(from: 0, to: heads.count, by: 256) {
-        let end = min(heads.count, begin + 256)
-        let range = begin * heads.dimensions..<end * heads.dimensions
-        heads.copy(begin..<end, into: UnsafeMutableBufferPointer(rebasing: sample[range]))
+      for place in 0..<count {
+        let low = place * source.count / count
+        let high = (place + 1) * source.count / count
+        let ordinal = Int.random(in: low..<max(high, low + 1), using: &random)
+        let range = place * source.dimensions..<(place + 1) * source.dimensions
+        source.copy(ordinal..<ordinal + 1, into: UnsafeMutableBufferPointer(rebasing: sample[range]))
+        // A vector that isn't finite must not spoil every mean; assigning will name it.
+        for index in range where !sample[index].isFinite { sample[index] = 0 }
       }
     }
-    progress(IndexProgress(.cluster, 0.2))
     let clustering = Clustering(
-      listCount: listCount, iterationCount: options.iterationCount, seed: options.seed,
-      threads: options.threads)
-    centroids = clustering.run(sample, dimensions: heads.dimensions) {
-      progress(IndexProgress(.cluster, 0.2 + 0.8 * $0))
-    }
-    progress(IndexProgress(.cluster, 1))
+      listCount: max(1, min(listCount, VectorIndex.listCountMax)), iterationCount: options.iterationCount,
+      seed: options.seed, threads: options.threads)
+    return clustering.run(sample, dimensions: source.dimensions) { progress(IndexProgress(.cluster, $0)) }
   }
+}
+
+/// Titles by list: places `offsets[list]..<offsets[list + 1]` of `ordinals`, in the order of the ordinals.
+struct Lists {
+  let offsets: [UInt32]
+  let ordinals: [UInt32]
+
+  init(_ assigned: [UInt32], count: Int) {
+    var offsets = [UInt32](repeating: 0, count: count + 1)
+    for list in assigned { offsets[Int(list) + 1] += 1 }
+    for list in 0..<count { offsets[list + 1] += offsets[list] }
+    var next = offsets
+    var ordinals = [UInt32](repeating: 0, count: assigned.count)
+    for (ordinal, list) in assigned.enumerated() {
+      ordinals[Int(next[Int(list)])] = UInt32(ordinal)
+      next[Int(list)] += 1
+    }
+    self.offsets = offsets
+    self.ordinals = ordinals
+  }
+
+  var largestCount: Int { zip(offsets, offsets.dropFirst()).map { Int($1 - $0) }.max() ?? 0 }
 }

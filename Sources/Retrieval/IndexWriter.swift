@@ -3,69 +3,61 @@ internal import CKernels
 
 /// Writes an index segment: see ``VectorIndex`` for its sections.
 struct IndexWriter {
-  var lists: EncodedLists
-  var titles: EncodedTitles
-  var curve: RecallCurve
-  var count: Int
+  var centroids: Centroids
+  var lists: Lists
+  var probes: Int
+  var curve: [(probes: Int, recall: Float)]
 
-  func write(dimensions: Int, to path: String, progress: (Double) -> Void) throws(DiskFault) {
+  func write(_ source: some VectorSource, to path: String, progress: (Double) -> Void) throws {
+    let dimensions = source.dimensions
+    let stride = VectorIndex.rowStride(dimensions: dimensions)
     let writer = try SegmentWriter(
       path: path, kind: VectorIndex.kind, formatVersion: VectorIndex.formatVersion)
-    let head = [
-      dimensions, lists.head, VectorIndex.rowStride(dimensions: dimensions), count, lists.centroids.count,
-      Int(titles.offsets[lists.centroids.count]),
-    ].map { UInt32($0) }
-    try writer.add("HEAD", head + [UInt32](repeating: 0, count: 16 - head.count))
-    try writer.add("AXES", lists.rotation.panels)
-    try writer.add("STEP", lists.steps)
-    try writer.add("CENT", lists.centroids.values)
-    try writer.add("CCOD", lists.codes)
-    try writer.add("RADI", lists.radii)
-    try writer.add("SIZE", titles.sizes)
-    try writer.add("OFFS", titles.offsets)
-    try writer.add("ORDN", titles.ordinals)
-    try writer.begin("CODE", elementByteCount: 1)
-    try writer.append(UnsafeRawBufferPointer(titles.codes))
-    progress(0.2)
-    try writer.begin("ROWS", elementByteCount: 1)
-    try writer.append(UnsafeRawBufferPointer(titles.rows))
-    try writer.add("CURV", curve.points.flatMap(\.fields))
-    try writer.add("GOAL", [curve.target])
+    try writer.add(
+      "HEAD",
+      [
+        UInt32(dimensions), UInt32(stride), UInt32(source.count), UInt32(centroids.count), UInt32(probes), 0,
+        0, 0,
+      ])
+    try writer.add("CENT", centroids.values)
+    let middles = VectorRows(centroids.values, dimensions: dimensions)
+    let middleScales = try writeRows(
+      middles, order: (0..<UInt32(centroids.count)).map { $0 }, section: "CEN8", to: writer
+    ) { _ in }
+    try writer.add("CSCL", middleScales)
+    try writer.add("OFFS", lists.offsets)
+    try writer.add("ORDN", lists.ordinals)
+    let scales = try writeRows(source, order: lists.ordinals, section: "ROWS", to: writer, progress: progress)
+    try writer.add("SCAL", scales)
+    try writer.add("CURV", curve.flatMap { [Float($0.probes), $0.recall] })
     try writer.finish()
-    progress(1)
   }
 
-  /// What is to be written, as a search sees it.
-  func withTables<Result>(dimensions: Int, _ body: (IndexTables) -> Result) -> Result {
-    let parts = Array(titles.ordinals.isEmpty ? [0] : titles.ordinals)
-    return lists.rotation.panels.withUnsafeBufferPointer { panels in
-      lists.steps.withUnsafeBufferPointer { steps in
-        lists.codes.withUnsafeBufferPointer { codes in
-          lists.radii.withUnsafeBufferPointer { radii in
-            titles.offsets.withUnsafeBufferPointer { offsets in
-              titles.sizes.withUnsafeBufferPointer { sizes in
-                parts.withUnsafeBufferPointer { ordinals in
-                  guard let panels = panels.baseAddress, let steps = steps.baseAddress,
-                    let centroids = codes.baseAddress, let radii = radii.baseAddress,
-                    let offsets = offsets.baseAddress, let sizes = sizes.baseAddress,
-                    let ordinals = ordinals.baseAddress, let code = titles.codes.baseAddress,
-                    let row = titles.rows.baseAddress
-                  else { preconditionFailure("an index has a list") }
-                  return body(
-                    IndexTables(
-                      dimensions: dimensions, head: lists.head,
-                      rowStride: VectorIndex.rowStride(dimensions: dimensions), count: count,
-                      listCount: lists.centroids.count,
-                      groupCount: Int(titles.offsets[lists.centroids.count]),
-                      rotation: panels, steps: steps, centroids: centroids, offsets: offsets, sizes: sizes,
-                      radii: radii, codes: UnsafePointer(code.assumingMemoryBound(to: UInt8.self)),
-                      rows: UnsafePointer(row.assumingMemoryBound(to: UInt8.self)), ordinals: ordinals))
-                }
-              }
-            }
-          }
+  /// Writes the vectors in `order` as rows of bytes, and returns their scales.
+  private func writeRows(
+    _ source: some VectorSource, order: [UInt32], section: SegmentTag, to writer: SegmentWriter,
+    progress: (Double) -> Void
+  ) throws -> [Float] {
+    let stride = VectorIndex.rowStride(dimensions: source.dimensions)
+    let block = 4096
+    var scales = [Float](repeating: 0, count: order.count)
+    var vector = [Float](repeating: 0, count: source.dimensions)
+    try writer.begin(section, elementByteCount: 1)
+    for begin in Swift.stride(from: 0, to: order.count, by: block) {
+      let end = min(order.count, begin + block)
+      // Padding is the biased zero.
+      var rows = [UInt8](repeating: 128, count: (end - begin) * stride)
+      for place in begin..<end {
+        let ordinal = Int(order[place])
+        vector.withUnsafeMutableBufferPointer { source.copy(ordinal..<ordinal + 1, into: $0) }
+        scales[place] = rows.withUnsafeMutableBufferPointer { rows in
+          guard let to = rows.baseAddress else { return 0 }
+          return mk_quantise(vector, source.dimensions, to + (place - begin) * stride)
         }
       }
+      try writer.append(rows)
+      progress(Double(end) / Double(order.count))
     }
+    return scales
   }
 }

@@ -12,14 +12,10 @@ package struct PartitionedIndex: Sendable {
 
   package let count: Int
   package let dimensions: Int
+  /// Lists that a search looks into unless it says otherwise.
+  package let probes: Int
   package let listCount: Int
   let parts: [Part]
-  let searchParts: [SearchPart]
-
-  /// Lists that a search for 500 titles looks into, in the mean.
-  package var probes: Int { parts.first?.index.probes ?? 0 }
-  /// What the base's build measured.
-  package var curve: RecallCurve { parts.first?.index.curve ?? RecallCurve(points: [], target: 0) }
 
   /// Below this many titles all are scored: it takes no longer than finding out which need not be.
   package static let exactCountMax = 10_000
@@ -45,9 +41,9 @@ package struct PartitionedIndex: Sendable {
     parts = zip(pairs, vectors.firsts).map {
       Part(index: $0.index, vectors: $0.vectors, first: UInt32($1))
     }
-    searchParts = SearchPart.parts(parts.map { ($0.index.tables, $0.first) })
     count = vectors.count
     dimensions = base.dimensions
+    probes = base.probes
     listCount = base.listCount
   }
 
@@ -56,47 +52,27 @@ package struct PartitionedIndex: Sendable {
   /// - Parameters:
   ///   - query: `dimensions` floats, not all of which need be finite: then nothing is found.
   ///   - k: at most ``Base/Limits/candidateCountMax``.
-  ///   - effort: how hard to try; a filter and a far query make it look into more lists by itself.
+  ///   - probes: lists to look into; the index's own number, tuned at build, if `nil`. More are looked into when a
+  ///     filter lets only a part pass, and while there are fewer than twice k.
   ///   - allowed: which ordinals may be returned; all if `nil`.
   ///   - deadline: what has been found by then is returned, and marked partial. Looked at every 50 µs or sooner.
   package func search(
-    _ query: UnsafeBufferPointer<Float>, k: Int = 500, effort: SearchEffort = .tuned,
-    allowed: OrdinalFilter? = nil, deadline: Instant = .distantFuture, time: any TimeSource,
-    scratch: SearchScratch
+    _ query: UnsafeBufferPointer<Float>, k: Int = 500, probes: Int? = nil, allowed: OrdinalFilter? = nil,
+    deadline: Instant = .distantFuture, time: any TimeSource, scratch: SearchScratch
   ) -> SearchOutcome {
     precondition(query.count == dimensions, "a query has the index's dimensions")
     precondition(k >= 0 && k <= Limits.candidateCountMax, "k has a limit")
     if let allowed { precondition(allowed.bitCount >= count, "a filter speaks of every title") }
     guard let start = query.baseAddress, k > 0, query.allSatisfy(\.isFinite) else { return SearchOutcome() }
-    let watch = DeadlineWatch(deadline: deadline, time: time)
-    if count <= Self.exactCountMax {
-      var search = ExactSearch(index: self, query: start, k: k, watch: watch, scratch: scratch)
-      return search.scoreAll(allowed: allowed)
-    }
-    if let allowed, allowed.allowedCount <= Self.filteredExactCountMax {
-      var search = ExactSearch(index: self, query: start, k: k, watch: watch, scratch: scratch)
-      return search.score(allowed)
-    }
-    return listSearch(start, k: k, effort: effort, allowed: allowed, watch: watch, scratch: scratch)
-  }
-
-  /// The search through lists, whatever the number of titles.
-  func listSearch(
-    _ query: UnsafePointer<Float>, k: Int, effort: SearchEffort = .tuned, allowed: OrdinalFilter? = nil,
-    watch: DeadlineWatch, scratch: SearchScratch
-  ) -> SearchOutcome {
     var search = Search(
-      parts: searchParts, query: query, k: k, setting: setting(effort, k: k), allowed: allowed,
-      count: count, watch: watch, scratch: scratch)
-    return search.run()
-  }
-
-  private func setting(_ effort: SearchEffort, k: Int) -> SearchSetting {
-    switch effort {
-    case .tuned: curve.setting(k: k, recall: curve.target)
-    case .recall(let recall): curve.setting(k: k, recall: recall)
-    case .setting(let setting): setting
-    case .everything: SearchSetting(yieldShare: 0, rescoreShare: 2)
+      index: self, query: start, k: k, allowed: allowed, deadline: deadline, time: time, scratch: scratch)
+    if count <= Self.exactCountMax {
+      search.scoreAll()
+    } else if let allowed, allowed.allowedCount <= Self.filteredExactCountMax {
+      search.scoreAllowed(allowed)
+    } else {
+      search.probe(probes ?? self.probes)
     }
+    return search.finish()
   }
 }

@@ -1,282 +1,278 @@
-#if canImport(Glibc)
-  internal import Glibc
-#else
-  internal import Darwin
-#endif
 internal import Base
 internal import CKernels
 
-/// One part as a search sees it: only pointers, so that nothing is counted on the way.
-struct SearchPart: Sendable {
-  var tables: IndexTables
-  /// The first ordinal of the part in the generation, and its first slot among all parts'.
-  var firstOrdinal: UInt32
-  var firstSlot: UInt32
-
-  static func parts(_ tables: [(tables: IndexTables, first: UInt32)]) -> [SearchPart] {
-    var slot = 0
-    return tables.map { part in
-      defer { slot += part.tables.slotCount }
-      return SearchPart(tables: part.tables, firstOrdinal: part.first, firstSlot: UInt32(slot))
-    }
-  }
-}
-
-/// One query's way through the lists: order them, scan codes from the best list on until the rest promises too little,
-/// keep the best titles, score them again by their rows.
+/// One query's way through an index: rank the lists, scan the best, keep the best titles, score them again exactly.
 ///
-/// All that grows lies in the scratch, and every score is an integer until the last.
+/// Nothing here is larger than it looks: all that grows lies in the scratch.
 struct Search {
-  private let parts: [SearchPart]
-  private let base: IndexTables
+  private let index: PartitionedIndex
+  private let query: UnsafePointer<Float>
   private let k: Int
-  private let setting: SearchSetting
+  private let allowed: OrdinalFilter?
+  private let deadline: Instant
+  private let time: any TimeSource
   private let scratch: SearchScratch
-  private let kernels = mk_scan_active()
-  private var watch: DeadlineWatch
-  /// In the scratch, if there is one.
-  private let filter: UnsafeMutablePointer<mk_scan_filter>?
-  /// The share of all titles that the filter lets pass.
-  private let allowedShare: Float
+  private let kernels = mk_active()
 
-  /// What one of a code's or a row's weighted steps is worth.
-  private let unit: Float
-  private let rowUnit: Float
-  private var order: ListOrder
-
-  /// Candidates in `scratch.codeScores` and `scratch.slots`.
+  /// Candidates in `scratch.keys`, those that matter first.
   private var held = 0
   /// Candidates that are kept when there are too many, and that are scored again at the end.
   private var keep: Int
-  /// Only titles above it can be among those kept.
-  private var threshold = Self.lowest
+  /// No score below this can be among those kept.
+  private var threshold: Float = -.infinity
+  private var bytesSinceLook = 0
+  private var hasExactScores = false
   private var outcome = SearchOutcome()
+  /// Titles seen that the filter lets pass.
+  private var passed = 0
 
-  /// No product reaches so far: see `MK_CODE_MAX`.
-  private static let lowest: Int32 = -(1 << 30) - (1 << 26)
-  private static let highest: Int32 = (1 << 30) + (1 << 26)
+  /// Bytes of rows between two looks at the clock: 10 to 20 µs of work where memory is slow.
+  private static let bytesBetweenLooks = 128 << 10
 
-  /// `query` is finite, and `parts` share centroids.
   init(
-    parts: [SearchPart], query: UnsafePointer<Float>, k: Int, setting: SearchSetting,
-    allowed: OrdinalFilter?, count: Int, watch: DeadlineWatch, scratch: SearchScratch
+    index: PartitionedIndex, query: UnsafePointer<Float>, k: Int, allowed: OrdinalFilter?, deadline: Instant,
+    time: any TimeSource, scratch: SearchScratch
   ) {
-    self.parts = parts
+    self.index = index
+    self.query = query
     self.k = k
-    self.setting = setting
-    self.watch = watch
+    self.allowed = allowed
+    self.deadline = deadline
+    self.time = time
     self.scratch = scratch
-    let base = parts[0].tables
-    self.base = base
-    keep = Self.keep(k, setting)
-    allowedShare = allowed.map { min(1, Float(max($0.allowedCount, 1)) / Float(max(count, 1))) } ?? 1
-    if let allowed {
-      scratch.filter.initialize(
-        to: mk_scan_filter(words: allowed.words, ordinals: base.ordinals, first: 0, asked: 0, passed: 0))
+    keep = k
+  }
+
+  // MARK: The three ways
+
+  /// Scores every allowed title against its vector.
+  mutating func scoreAll() {
+    hasExactScores = true
+    outcome.isExact = true
+    for part in index.parts {
+      guard let rows = part.vectors.base, let dots = scratch.floatDots.baseAddress else { continue }
+      var next = 0
+      while next < part.vectors.count {
+        if isLate() { return }
+        let block = min(SearchScratch.blockCount, part.vectors.count - next)
+        let stride = part.vectors.rowStride
+        kernels.pointee.dot_halves(
+          rows + next * stride, stride, block, query, index.dimensions, dots)
+        for offset in 0..<block { consider(dots[offset], part.first + UInt32(next + offset)) }
+        count(rows: block, bytes: block * stride * 2)
+        next += block
+      }
     }
-    filter = allowed == nil ? nil : scratch.filter
-    let weights = QueryWeights(query, tables: base, scratch: scratch)
-    unit = weights.unit
-    rowUnit = weights.rowUnit
-    order = ListOrder(
-      parts: parts, codeQuery: scratch.codeQuery, length: weights.length,
-      chunk: setting.yieldShare > 0 ? 512 : 4096, scratch: scratch.lists)
   }
 
-  private static func keep(_ k: Int, _ setting: SearchSetting) -> Int {
-    // For few results a share of them is no margin.
-    min(Int((Float(k) * setting.rescoreShare).rounded(.up)) + 16, SearchScratch.rescoreCountMax)
+  /// Scores the few titles that a filter lets pass.
+  mutating func scoreAllowed(_ filter: OrdinalFilter) {
+    hasExactScores = true
+    outcome.isExact = true
+    for part in index.parts {
+      let end = Int(part.first) + part.vectors.count
+      var waiting = 0
+      var word = Int(part.first) >> 6
+      while word << 6 < end {
+        var bits = filter.words[word]
+        while bits != 0 {
+          let ordinal = word << 6 + bits.trailingZeroBitCount
+          bits &= bits - 1
+          guard ordinal >= Int(part.first), ordinal < end else { continue }
+          scratch.locals[waiting] = UInt32(ordinal) - part.first
+          waiting += 1
+          if waiting == SearchScratch.blockCount {
+            if isLate() { return }
+            score(waiting, of: part)
+            waiting = 0
+          }
+        }
+        word += 1
+      }
+      if isLate() { return }
+      score(waiting, of: part)
+    }
   }
 
-  mutating func run() -> SearchOutcome {
-    scanLists()
-    outcome.isPartial = watch.isLate
-    rescore()
-    scratch.sortKeys(held)
-    outcome.isPartial = watch.isLate
-    outcome.count = scratch.publish(min(k, held))
-    return outcome
+  /// Scans the `probes` best lists, and more while there are too few.
+  mutating func probe(_ probes: Int) {
+    guard let base = index.parts.first?.index else { return }
+    keep = min(max(k * 2, k + 100), SearchScratch.rescoreCountMax)
+    quantiseQuery(rowStride: base.rowStride)
+    rankLists(of: base)
+    var ranked = 0
+    var next = 0
+    var wanted = min(max(probes, 1), base.listCount)
+    while next < wanted {
+      if next == ranked {
+        ranked = rankMore(from: ranked, count: max(wanted - ranked, 16), of: base.listCount)
+      }
+      let list = Int(mk_key_ordinal(scratch.listKeys[next]))
+      for part in index.parts {
+        guard scan(list, of: part) else { return }
+      }
+      next += 1
+      outcome.probedListCount = next
+      wanted = min(base.listCount, wantedProbes(max(probes, 1), after: next))
+    }
   }
 
   // MARK: Lists
 
-  private mutating func scanLists() {
-    order.extend()
-    var place = 0
-    var nextLook = Self.firstLook
-    while true {
-      if place == order.count {
-        if order.isComplete { return }
-        order.extend()
-      }
-      let list = order.list(at: place)
-      for part in parts {
-        guard scan(list, of: part, next: place + 1) else { return }
-      }
-      place += 1
-      outcome.probedListCount = place
-      guard place >= nextLook else { continue }
-      // Half of the way, since the threshold will have risen by then and the end come nearer; and no more than a
-      // third of what is done, since the first thresholds are far too low.
-      var step = Self.lookStep
-      if let end = end(from: place) {
-        if end <= place { return }
-        step = max(step, min((end - place) / 2, place / 3))
-      }
-      nextLook = place + step
+  private func quantiseQuery(rowStride: Int) {
+    guard let bytes = scratch.queryBytes.baseAddress else { return }
+    bytes.withMemoryRebound(to: UInt8.self, capacity: rowStride) { biased in
+      _ = mk_quantise(query, index.dimensions, biased)
+      for dimension in 0..<index.dimensions { biased[dimension] ^= 0x80 }
+      for dimension in index.dimensions..<rowStride { biased[dimension] = 0 }
     }
   }
 
-  private static var firstLook: Int { 12 }
-  private static var lookStep: Int { 4 }
+  private func rankLists(of base: VectorIndex) {
+    scratch.reserve(listCount: base.listCount)
+    guard let rows = base.centroidRows.baseAddress, let scales = base.centroidScales.baseAddress,
+      let bytes = scratch.queryBytes.baseAddress, let dots = scratch.listDots.baseAddress,
+      let numbers = scratch.listNumbers.baseAddress, let keys = scratch.listKeys.baseAddress
+    else { return }
+    kernels.pointee.dot_bytes(rows, base.rowStride, base.listCount, bytes, base.rowStride, dots)
+    var passed = 0
+    _ = kernels.pointee.select(dots, scales, numbers, 0, base.listCount, -.infinity, nil, keys, &passed)
+  }
 
-  /// Where to stop as things stand; `nil` while there are too few candidates to tell.
-  private mutating func end(from place: Int) -> Int? {
-    guard setting.yieldShare > 0, held >= k else { return nil }
-    let kth = mk_threshold(scratch.codeScores, held, k, k / 16, Self.lowest, Self.highest)
-    let share = self.share
-    let least = yieldShare(passing: share) * Float(k) / share
-    var end = order.end(from: place, threshold: kth, least: least)
-    // Those that are not in order yet promise less than these, but are many; early on it is the threshold that is low.
-    while place > order.count / 4, end > order.count - order.count / 4, !order.isComplete {
-      order.extend()
-      end = order.end(from: place, threshold: kth, least: least)
-    }
+  /// Brings the next `count` best lists into order; returns how many are in order now.
+  private func rankMore(from ranked: Int, count: Int, of listCount: Int) -> Int {
+    guard let keys = scratch.listKeys.baseAddress else { return ranked }
+    let end = min(listCount, ranked + count)
+    mk_keep_largest(keys + ranked, listCount - ranked, end - ranked)
+    mk_sort_descending(keys + ranked, end - ranked)
     return end
   }
 
-  /// What the lists that are left may promise. Far out in its tail the normal distribution promises about five times
-  /// what is there, and the setting was tuned with that; a filter brings the threshold down to where it is right.
-  private func yieldShare(passing share: Float) -> Float {
-    guard share < 1 else { return setting.yieldShare }
-    let depth = min(1, log(share) / log(Self.deepShare))
-    return setting.yieldShare * pow(0.17, depth)
-  }
-
-  private static var deepShare: Float { 0.05 }
-
-  /// The share of good titles that the filter lets pass, as seen so far.
-  private var share: Float {
-    guard let filter else { return 1 }
-    let seen: Float = 64
-    return (Float(filter.pointee.passed) + seen * allowedShare) / (Float(filter.pointee.asked) + seen)
+  /// How many lists are looked into, from what was seen in the first `next`: enough to fill k twice over, and with a
+  /// filter more than without, because a share s that passes spreads the best k over more lists. Their number grows
+  /// about with the root of 1/s: measured on clustered vectors, for shares of 1/2 to 1/100 at a recall of 0.95.
+  private func wantedProbes(_ probes: Int, after next: Int) -> Int {
+    if passed < k * 2 { return next + 1 }
+    guard allowed != nil else { return probes }
+    let share = Float(passed) / Float(max(outcome.scannedCount, 1))
+    return Int((Float(probes) * (1.15 / share.squareRoot() - 0.15)).rounded(.up))
   }
 
   /// Scans one list of one part. False when the deadline has come.
-  private mutating func scan(_ list: Int, of part: SearchPart, next: Int) -> Bool {
-    let tables = part.tables
-    let size = Int(tables.sizes[list])
-    let first = tables.slot(list)
-    let blockCount = self.blockCount
-    var begin = 0
-    while begin < size {
-      if watch.look() { return false }
-      let block = min(blockCount, size - begin)
-      let slot = first + begin
-      // While the list's first block is scanned, the next list is fetched.
-      let (ahead, aheadBytes) = begin == 0 ? following(next, of: tables) : (nil, 0)
-      filter?.pointee.ordinals = tables.ordinals + slot
-      filter?.pointee.first = part.firstOrdinal
-      held += kernels.pointee.scan(
-        scratch.codeQuery, tables.code(slot), block, threshold, part.firstSlot + UInt32(slot), filter,
-        ahead, aheadBytes, scratch.codeScores + held, scratch.slots + held)
-      outcome.scannedCount += block
-      watch.count(bytes: block * tables.head)
+  private mutating func scan(_ list: Int, of part: PartitionedIndex.Part) -> Bool {
+    let index = part.index
+    guard let rows = index.rows.baseAddress, let scales = index.scales.baseAddress,
+      let ordinals = index.ordinals.baseAddress, let bytes = scratch.queryBytes.baseAddress,
+      let dots = scratch.dots.baseAddress, let keys = scratch.keys.baseAddress
+    else { return true }
+    var next = Int(index.offsets[list])
+    let end = Int(index.offsets[list + 1])
+    while next < end {
+      if isLate() { return false }
+      let block = min(SearchScratch.blockCount, end - next)
+      kernels.pointee.dot_bytes(
+        rows + next * index.rowStride, index.rowStride, block, bytes, index.rowStride, dots)
+      var passed = 0
+      held += kernels.pointee.select(
+        dots, scales + next, ordinals + next, part.first, block, threshold, allowed?.words, keys + held,
+        &passed)
+      self.passed += passed
       if held >= keep * 2 { letGo() }
-      begin += block
+      count(rows: block, bytes: block * index.rowStride)
+      next += block
     }
     return true
   }
 
-  /// Titles in 64 KiB of codes, in whole groups.
-  private var blockCount: Int {
-    let group = Int(MK_GROUP)
-    return max(group, min(SearchScratch.scanCountMax, (64 << 10) / base.head) / group * group)
-  }
-
-  private func following(_ place: Int, of tables: IndexTables) -> (UnsafePointer<UInt8>?, Int) {
-    guard place < order.count else { return (nil, 0) }
-    let list = order.list(at: place)
-    if filter != nil { mk_fetch(tables.ordinals + tables.slot(list), Int(tables.sizes[list]) * 4) }
-    return (tables.code(tables.slot(list)), (tables.slot(list + 1) - tables.slot(list)) * tables.head)
-  }
-
   // MARK: Candidates
 
-  /// Keeps the best, and raises the threshold to the last of them.
-  private mutating func letGo() {
-    guard held > keep else { return }
-    let tolerance = keep / 16
-    held = mk_trim(
-      scratch.codeScores, scratch.slots, held, keep, tolerance, Self.lowest, Self.highest, &threshold)
+  private mutating func count(rows: Int, bytes: Int) {
+    outcome.scannedCount += rows
+    bytesSinceLook += bytes
   }
 
-  /// Scores what is left by rows too, and names it by ordinals.
+  /// Looks at the clock when enough has been done since the last time.
+  private mutating func isLate() -> Bool {
+    guard outcome.scannedCount == 0 || bytesSinceLook >= Self.bytesBetweenLooks else { return false }
+    bytesSinceLook = 0
+    guard time.instant >= deadline else { return false }
+    outcome.isPartial = true
+    outcome.isExact = false
+    return true
+  }
+
+  private mutating func consider(_ score: Float, _ ordinal: UInt32) {
+    guard !(score < threshold), allowed?.allows(ordinal) ?? true else { return }
+    scratch.keys[held] = mk_key(score, ordinal)
+    held += 1
+    if held >= keep * 2 { letGo() }
+  }
+
+  /// Keeps the best `keep`, and raises the threshold to the last of them.
+  private mutating func letGo() {
+    guard held > keep, let keys = scratch.keys.baseAddress else { return }
+    mk_keep_largest(keys, held, keep)
+    held = keep
+    var least = keys[0]
+    for place in 1..<keep { least = min(least, keys[place]) }
+    threshold = mk_key_score(least)
+  }
+
+  /// Scores the first `count` of `scratch.locals` exactly.
+  private mutating func score(_ count: Int, of part: PartitionedIndex.Part) {
+    guard count > 0, let rows = part.vectors.base, let locals = scratch.locals.baseAddress,
+      let dots = scratch.floatDots.baseAddress
+    else { return }
+    let stride = part.vectors.rowStride
+    kernels.pointee.dot_halves_at(rows, stride, locals, count, query, index.dimensions, dots)
+    for place in 0..<count { consider(dots[place], part.first + locals[place]) }
+    self.count(rows: count, bytes: count * stride * 2)
+  }
+
+  // MARK: Results
+
+  /// Scores what is left again, and leaves the best k in order in the scratch.
+  mutating func finish() -> SearchOutcome {
+    if !hasExactScores { rescore() }
+    guard let keys = scratch.keys.baseAddress else { return outcome }
+    let count = min(k, held)
+    mk_keep_largest(keys, held, count)
+    mk_sort_descending(keys, count)
+    for place in 0..<count {
+      scratch.ordinals[place] = mk_key_ordinal(keys[place])
+      scratch.scores[place] = mk_key_score(keys[place])
+    }
+    outcome.count = count
+    return outcome
+  }
+
   private mutating func rescore() {
-    // Late already: no more are kept than can be returned.
-    if watch.isLate { keep = k }
+    // Late already: the k best by bytes are scored again for their order, not more of them for better ones.
+    if outcome.isPartial { keep = k }
     letGo()
-    var done = 0
-    for part in parts {
-      let end = part.firstSlot + UInt32(part.tables.slotCount)
+    guard let keys = scratch.keys.baseAddress, let locals = scratch.locals.baseAddress,
+      let dots = scratch.floatDots.baseAddress
+    else { return }
+    // Keys of one part are replaced in place; those of the other are told apart by their ordinals.
+    for part in index.parts {
+      guard let rows = part.vectors.base else { continue }
+      let end = part.first + UInt32(part.vectors.count)
       var count = 0
-      for place in 0..<held where scratch.slots[place] >= part.firstSlot && scratch.slots[place] < end {
-        scratch.partSlots[count] = scratch.slots[place] - part.firstSlot
-        scratch.partScores[count] = scratch.codeScores[place]
+      for place in 0..<held {
+        let ordinal = mk_key_ordinal(keys[place])
+        guard ordinal >= part.first, ordinal < end else { continue }
+        locals[count] = ordinal - part.first
         count += 1
       }
-      score(count, of: part, from: done)
-      done += count
-    }
-  }
-
-  /// Scores the first `count` of one part, and puts their keys down from `first` on.
-  private mutating func score(_ count: Int, of part: SearchPart, from first: Int) {
-    let tables = part.tables
-    let block = max(16, DeadlineWatch.bytesBetweenLooks / tables.rowStride)
-    var begin = 0
-    while begin < count {
-      let end = min(count, begin + block)
-      if watch.look() {
-        // By their codes alone, which is nearly as good.
-        for place in begin..<end { scratch.products[place] = Float(scratch.partScores[place]) * unit }
-      } else {
-        kernels.pointee.refine(
-          scratch.rowQuery, tables.rows, tables.rowStride, scratch.partSlots + begin,
-          scratch.partScores + begin, end - begin, unit, rowUnit, scratch.products + begin)
-        watch.count(bytes: (end - begin) * tables.rowStride)
+      kernels.pointee.dot_halves_at(
+        rows, part.vectors.rowStride, locals, count, query, index.dimensions, dots)
+      count = 0
+      for place in 0..<held {
+        let ordinal = mk_key_ordinal(keys[place])
+        guard ordinal >= part.first, ordinal < end else { continue }
+        keys[place] = mk_key(dots[count], ordinal)
+        count += 1
       }
-      begin = end
     }
-    for place in 0..<count {
-      let ordinal = tables.ordinals[Int(scratch.partSlots[place])]
-      scratch.keys[first + place] = mk_key(scratch.products[place], part.firstOrdinal + ordinal)
-    }
-  }
-}
-
-/// A query turned and weighted by the steps of codes and of rows; left in the scratch.
-struct QueryWeights {
-  let unit: Float
-  let rowUnit: Float
-  /// The length of the turned query's head in units.
-  let length: Float
-
-  init(_ query: UnsafePointer<Float>, tables: IndexTables, scratch: SearchScratch) {
-    let (turned, weights) = (scratch.turned, scratch.weights)
-    mk_turn(query, tables.rotation, tables.dimensions, turned)
-    var square: Float = 0
-    for place in 0..<tables.headDimensions {
-      weights[place] = turned[place] * tables.steps[place]
-      square += turned[place] * turned[place]
-    }
-    for place in tables.headDimensions..<tables.head { weights[place] = 0 }
-    unit = mk_query_prepare(scratch.codeQuery, weights, tables.head)
-    for place in 0..<tables.headDimensions { weights[place] *= 1 / 254 }
-    for place in tables.headDimensions..<tables.dimensions {
-      weights[place] = turned[place] * tables.steps[place]
-    }
-    rowUnit = mk_query_prepare(scratch.rowQuery, weights, tables.dimensions)
-    length = square.squareRoot() / unit
   }
 }

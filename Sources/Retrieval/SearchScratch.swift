@@ -1,143 +1,95 @@
 internal import Base
 internal import CKernels
 
-/// What one worker thread needs to search, and where its results are left. Reused; grows only for more lists.
+/// What one worker thread needs to search, and where its results are left. Reused; grows only for a larger generation.
 package final class SearchScratch {
   /// The results, best first: `SearchOutcome.count` of them, until the next search.
-  package let ordinals: UnsafeMutableBufferPointer<UInt32>
+  package private(set) var ordinals: UnsafeMutableBufferPointer<UInt32>
   /// Inner products with the query, beside `ordinals`.
-  package let scores: UnsafeMutableBufferPointer<Float>
+  package private(set) var scores: UnsafeMutableBufferPointer<Float>
 
-  /// The turned query, and its weights for codes or rows.
-  let turned: UnsafeMutablePointer<Float>
-  let weights: UnsafeMutablePointer<Float>
-  let codeQuery: UnsafeMutablePointer<mk_query>
-  let rowQuery: UnsafeMutablePointer<mk_query>
-  let filter: UnsafeMutablePointer<mk_scan_filter>
+  /// The query as signed bytes, padded with zeros to a row.
+  let queryBytes: UnsafeMutableBufferPointer<Int8>
+  /// Candidates: see ``candidateCapacity``.
+  let keys: UnsafeMutableBufferPointer<UInt64>
+  /// Products of one block of rows.
+  let dots: UnsafeMutableBufferPointer<Int32>
+  let floatDots: UnsafeMutableBufferPointer<Float>
+  /// Ordinals within one part that are scored again.
+  let locals: UnsafeMutableBufferPointer<UInt32>
+  /// Lists of all distinct centroid sets, ranked; and 0, 1, 2 … beside them.
+  private(set) var listKeys: UnsafeMutableBufferPointer<UInt64>
+  private(set) var listNumbers: UnsafeMutableBufferPointer<UInt32>
+  private(set) var listDots: UnsafeMutableBufferPointer<Int32>
 
-  /// Candidates of the scan: products, and slots beside them. Those that are kept of one part, apart from the other's.
-  let products: UnsafeMutablePointer<Float>
-  let codeScores: UnsafeMutablePointer<Int32>
-  let slots: UnsafeMutablePointer<UInt32>
-  let partScores: UnsafeMutablePointer<Int32>
-  let partSlots: UnsafeMutablePointer<UInt32>
-  /// The last candidates, scored and named.
-  let keys: UnsafeMutablePointer<UInt64>
-  private let spareKeys: UnsafeMutablePointer<UInt64>
-
-  let lists = ListScratch()
-
+  /// Rows whose products are taken at once: 512 × 4 bytes of them stay in the first cache.
+  static let blockCount = 512
   /// Candidates that may be scored again.
-  static let rescoreCountMax = Limits.candidateCountMax * Int(SearchSetting.rescoreShareMax)
-  /// Titles that are scanned between two looks at how many candidates there are.
-  static let scanCountMax = 2048
-  static let candidateCapacity = rescoreCountMax * 2 + scanCountMax + Int(MK_SCAN_SLACK)
+  static let rescoreCountMax = Limits.candidateCountMax * 2
+  /// Candidates held before the worse half is let go.
+  static let candidateCapacity = rescoreCountMax * 2 + blockCount + Int(MK_SELECT_SLACK)
 
   package init() {
     ordinals = .allocate(capacity: Limits.candidateCountMax)
     scores = .allocate(capacity: Limits.candidateCountMax)
-    turned = .allocate(capacity: Limits.dimensionsMax + Int(MK_PANEL))
-    weights = .allocate(capacity: Int(MK_ROW_MAX))
-    codeQuery = .allocate(capacity: 1)
-    rowQuery = .allocate(capacity: 1)
-    filter = .allocate(capacity: 1)
-    products = .allocate(capacity: Self.candidateCapacity)
-    codeScores = .allocate(capacity: Self.candidateCapacity)
-    slots = .allocate(capacity: Self.candidateCapacity)
-    partScores = .allocate(capacity: Self.candidateCapacity)
-    partSlots = .allocate(capacity: Self.candidateCapacity)
+    queryBytes = .allocate(capacity: VectorIndex.rowStride(dimensions: Limits.dimensionsMax))
     keys = .allocate(capacity: Self.candidateCapacity)
-    spareKeys = .allocate(capacity: Self.candidateCapacity)
+    dots = .allocate(capacity: Self.blockCount)
+    floatDots = .allocate(capacity: Self.rescoreCountMax)
+    locals = .allocate(capacity: Self.rescoreCountMax)
+    listKeys = .allocate(capacity: 0)
+    listNumbers = .allocate(capacity: 0)
+    listDots = .allocate(capacity: 0)
     ordinals.initialize(repeating: 0)
     scores.initialize(repeating: 0)
-    turned.initialize(repeating: 0, count: Limits.dimensionsMax + Int(MK_PANEL))
-    weights.initialize(repeating: 0, count: Int(MK_ROW_MAX))
-    codeQuery.initialize(to: mk_query())
-    rowQuery.initialize(to: mk_query())
   }
 
   deinit {
     ordinals.deallocate()
     scores.deallocate()
-    turned.deallocate()
-    weights.deallocate()
-    codeQuery.deallocate()
-    rowQuery.deallocate()
-    filter.deallocate()
-    products.deallocate()
-    codeScores.deallocate()
-    slots.deallocate()
-    partScores.deallocate()
-    partSlots.deallocate()
+    queryBytes.deallocate()
     keys.deallocate()
-    spareKeys.deallocate()
+    dots.deallocate()
+    floatDots.deallocate()
+    locals.deallocate()
+    listKeys.deallocate()
+    listNumbers.deallocate()
+    listDots.deallocate()
   }
 
-  /// Sorts the first `count` keys, best first.
-  func sortKeys(_ count: Int) { mk_sort_keys(keys, count, spareKeys) }
-
-  /// Leaves the first `count` keys as the results.
-  func publish(_ count: Int) -> Int {
-    for place in 0..<count {
-      ordinals[place] = mk_key_ordinal(keys[place])
-      scores[place] = mk_key_score(keys[place])
-    }
-    return count
+  /// Room for an index's lists. Allocates only when there are more than ever before.
+  func reserve(listCount: Int) {
+    guard listCount > listNumbers.count else { return }
+    listKeys.deallocate()
+    listNumbers.deallocate()
+    listDots.deallocate()
+    listKeys = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
+    listNumbers = .allocate(capacity: listCount)
+    listDots = .allocate(capacity: listCount)
+    for list in 0..<listCount { listNumbers.initializeElement(at: list, to: UInt32(list)) }
   }
 }
 
-/// Room for an index's lists.
-final class ListScratch {
-  /// By list: the product of its centroid with the query.
-  private(set) var products: UnsafeMutablePointer<Int32>
-  /// Lists that matter and what they are ranked by, side by side.
-  private(set) var ranks: UnsafeMutablePointer<Int32>
-  private(set) var numbers: UnsafeMutablePointer<UInt32>
-  /// In the order in which lists are scanned.
-  private(set) var ordered: UnsafeMutablePointer<UInt32>
-  private(set) var centres: UnsafeMutablePointer<Int32>
-  private(set) var titles: UnsafeMutablePointer<Float>
-  private(set) var steepness: UnsafeMutablePointer<Float>
-  private(set) var yields: UnsafeMutablePointer<Float>
-  private var capacity = 0
+/// How a search went. The results are in its scratch.
+package struct SearchOutcome: Sendable, Equatable {
+  /// Results in the scratch's `ordinals` and `scores`.
+  package var count: Int
+  /// The deadline came first: these are the best of what had been seen.
+  package var isPartial: Bool
+  /// Every allowed title was scored exactly.
+  package var isExact: Bool
+  package var probedListCount: Int
+  /// Titles looked at.
+  package var scannedCount: Int
 
-  init() {
-    products = .allocate(capacity: 0)
-    ranks = .allocate(capacity: 0)
-    numbers = .allocate(capacity: 0)
-    ordered = .allocate(capacity: 0)
-    centres = .allocate(capacity: 0)
-    titles = .allocate(capacity: 0)
-    steepness = .allocate(capacity: 0)
-    yields = .allocate(capacity: 0)
-  }
-
-  deinit { deallocate() }
-
-  private func deallocate() {
-    products.deallocate()
-    ranks.deallocate()
-    numbers.deallocate()
-    ordered.deallocate()
-    centres.deallocate()
-    titles.deallocate()
-    steepness.deallocate()
-    yields.deallocate()
-  }
-
-  /// Allocates only when there are more lists than ever before.
-  func reserve(listCount: Int) {
-    let wanted = (listCount + Int(MK_GROUP) - 1) / Int(MK_GROUP) * Int(MK_GROUP)
-    guard wanted > capacity else { return }
-    deallocate()
-    products = .allocate(capacity: wanted)
-    ranks = .allocate(capacity: wanted)
-    numbers = .allocate(capacity: wanted)
-    ordered = .allocate(capacity: wanted)
-    centres = .allocate(capacity: wanted)
-    titles = .allocate(capacity: wanted)
-    steepness = .allocate(capacity: wanted)
-    yields = .allocate(capacity: wanted)
-    capacity = wanted
+  package init(
+    count: Int = 0, isPartial: Bool = false, isExact: Bool = false, probedListCount: Int = 0,
+    scannedCount: Int = 0
+  ) {
+    self.count = count
+    self.isPartial = isPartial
+    self.isExact = isExact
+    self.probedListCount = probedListCount
+    self.scannedCount = scannedCount
   }
 }

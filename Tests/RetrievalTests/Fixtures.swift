@@ -78,19 +78,19 @@ struct Built: Sendable {
 
   /// The titles that a search finds, best first.
   func find(
-    _ query: [Float], k: Int = 50, effort: SearchEffort = .tuned, allowed: [Bool]? = nil,
+    _ query: [Float], k: Int = 50, probes: Int? = nil, allowed: [Bool]? = nil,
     deadline: Instant = .distantFuture, time: any TimeSource = SystemTime(),
     scratch: SearchScratch = SearchScratch()
   ) -> (ordinals: [UInt32], scores: [Float], outcome: SearchOutcome) {
     let words = allowed.map(bitmap)
     let outcome = query.withUnsafeBufferPointer { query in
       guard let words else {
-        return index.search(query, k: k, effort: effort, deadline: deadline, time: time, scratch: scratch)
+        return index.search(query, k: k, probes: probes, deadline: deadline, time: time, scratch: scratch)
       }
       return words.withUnsafeBufferPointer {
         let filter = $0.baseAddress.map { OrdinalFilter(words: $0, bitCount: words.count * 64) }
         return index.search(
-          query, k: k, effort: effort, allowed: filter, deadline: deadline, time: time, scratch: scratch)
+          query, k: k, probes: probes, allowed: filter, deadline: deadline, time: time, scratch: scratch)
       }
     }
     return (

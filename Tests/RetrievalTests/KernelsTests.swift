@@ -28,6 +28,45 @@ struct KernelsTests {
     #expect(mk_at_level(99) == nil)
   }
 
+  @Test("a product of bytes is the plain sum, at the extremes too")
+  func plainBytes() throws {
+    for dimensions in Self.sizes {
+      let row = [UInt8](repeating: 255, count: dimensions)
+      let query = [Int8](repeating: -127, count: dimensions)
+      for table in [try truth()] + Self.levels.map(\.table.pointee) {
+        var product: Int32 = 0
+        table.dot_bytes(row, dimensions, 1, query, dimensions, &product)
+        #expect(product == Int32(dimensions) * 127 * -127)
+      }
+    }
+  }
+
+  @Test("products of bytes are the same at every level", arguments: levels)
+  func bytes(level: Level) throws {
+    var random = SplitMix(seed: 1)
+    for dimensions in Self.sizes {
+      for (count, shift) in [(1, 0), (7, 1), (8, 3), (9, 17), (20, 5)] {
+        let stride = dimensions + shift
+        let rows = (0..<stride * count + shift).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let query = (0..<dimensions + shift).map { _ in Int8.random(in: -127...127, using: &random) }
+        let run = { (table: mk_kernels) -> [Int32] in
+          var out = [Int32](repeating: 7, count: count + 1)
+          rows.withUnsafeBufferPointer { rows in
+            query.withUnsafeBufferPointer { query in
+              guard let row = rows.baseAddress, let first = query.baseAddress else { return }
+              table.dot_bytes(row + shift, stride, count, first + shift, dimensions, &out)
+            }
+          }
+          return out
+        }
+        let expected = run(try truth())
+        #expect(
+          run(level.table.pointee) == expected, "\(dimensions) dimensions, \(count) rows, shift \(shift)")
+        #expect(expected[count] == 7, "nothing is written beyond the rows")
+      }
+    }
+  }
+
   @Test("products of halves and floats are the same bits at every level", arguments: levels)
   func floats(level: Level) throws {
     var random = SplitMix(seed: 2)
@@ -158,6 +197,32 @@ struct KernelsTests {
     }
   }
 
+  @Test("selection lets the same keys pass at every level", arguments: levels)
+  func select(level: Level) throws {
+    var random = SplitMix(seed: 7)
+    let allowed = (0..<32).map { _ in random.next() }
+    for count in Self.sizes {
+      let dots = (0..<count).map { _ in Int32.random(in: -1_000_000...1_000_000, using: &random) }
+      let scales = (0..<count).map { _ in Float.random(in: 0...0.01, using: &random) }
+      let ordinals = (0..<count).map { _ in UInt32.random(in: 0..<1900, using: &random) }
+      for threshold in [-Float.infinity, 0, 3000, .infinity] {
+        for filter in [nil, allowed] {
+          let run = { (table: mk_kernels) -> ([UInt64], Int) in
+            var keys = [UInt64](repeating: 0, count: count + Int(MK_SELECT_SLACK))
+            var passed = 0
+            let written = filter.withOptionalPointer {
+              table.select(dots, scales, ordinals, 100, count, threshold, $0, &keys, &passed)
+            }
+            return (Array(keys.prefix(written)), passed)
+          }
+          let expected = run(try truth())
+          let got = run(level.table.pointee)
+          #expect(got == expected, "\(count) rows, threshold \(threshold)")
+        }
+      }
+    }
+  }
+
   @Test("bits are counted")
   func countBits() throws {
     var random = SplitMix(seed: 8)
@@ -165,5 +230,11 @@ struct KernelsTests {
     for table in [try truth()] + Self.levels.map(\.table.pointee) {
       #expect(table.count_bits(words, words.count) == UInt64(words.reduce(0) { $0 + $1.nonzeroBitCount }))
     }
+  }
+}
+
+extension [UInt64]? {
+  fileprivate func withOptionalPointer<Result>(_ body: (UnsafePointer<UInt64>?) -> Result) -> Result {
+    self?.withUnsafeBufferPointer { body($0.baseAddress) } ?? body(nil)
   }
 }

@@ -5,40 +5,29 @@ import Testing
 
 @Suite("Vector index")
 struct VectorIndexTests {
-  /// Four titles of three dimensions in two lists.
   private struct Draft {
-    var head: [UInt32] = [3, 4, 64, 4, 2, 2] + [UInt32](repeating: 0, count: 10)
-    var axes = [Float](repeating: 0.5, count: 48)
-    var steps: [Float] = [0.01, 0.01, 0]
+    var head: [UInt32] = [3, 64, 4, 2, 1, 0, 0, 0]
     var centroids: [Float] = [1, 0, 0, 0, 1, 0]
-    var centroidCodes = [UInt8](repeating: 128, count: 64)
-    var radii: [Float] = [0.1, 0.2]
-    var sizes: [UInt32] = [3, 1]
-    var offsets: [UInt32] = [0, 1, 2]
-    var ordinals: [UInt32] =
-      [0, 2, 3] + [UInt32](repeating: 99, count: 13) + [1] + [UInt32](repeating: 99, count: 15)
-    var codeBytes = 128
-    var rowBytes = 2048
-    var curve: [Float] = [500, 0.95, 0.3, 1.5, 0.96, 40, 9000]
-    var goal: [Float] = [0.95]
-    var formatVersion = VectorIndex.formatVersion
+    var centroidScales: [Float] = [0.01, 0.01]
+    var offsets: [UInt32] = [0, 3, 4]
+    var ordinals: [UInt32] = [0, 2, 3, 1]
+    var rowBytes = 256
+    var scales: [Float] = [0.01, 0.01, 0, 0.01]
+    var curve: [Float] = [1, 0.9]
 
     func open(in scratch: Scratch) throws -> VectorIndex {
       let path = scratch.file("index")
-      let writer = try SegmentWriter(path: path, kind: VectorIndex.kind, formatVersion: formatVersion)
+      let writer = try SegmentWriter(
+        path: path, kind: VectorIndex.kind, formatVersion: VectorIndex.formatVersion)
       try writer.add("HEAD", head)
-      try writer.add("AXES", axes)
-      try writer.add("STEP", steps)
       try writer.add("CENT", centroids)
-      try writer.add("CCOD", centroidCodes)
-      try writer.add("RADI", radii)
-      try writer.add("SIZE", sizes)
+      try writer.add("CEN8", [UInt8](repeating: 128, count: 128))
+      try writer.add("CSCL", centroidScales)
       try writer.add("OFFS", offsets)
       try writer.add("ORDN", ordinals)
-      try writer.add("CODE", [UInt8](repeating: 128, count: codeBytes))
       try writer.add("ROWS", [UInt8](repeating: 128, count: rowBytes))
+      try writer.add("SCAL", scales)
       try writer.add("CURV", curve)
-      try writer.add("GOAL", goal)
       try writer.finish()
       return try VectorIndex(opening: MappedBytes(path: path), name: "index")
     }
@@ -58,63 +47,40 @@ struct VectorIndexTests {
   @Test("a whole index opens")
   func opens() throws {
     let index = try Draft().open(in: Scratch())
-    #expect(index.count == 4 && index.listCount == 2 && index.probes == 2)
-    #expect(index.curve.points.map(\.k) == [500] && index.curve.tuned?.recall == 0.96)
-  }
-
-  @Test("an index of the format before is refused, not misread")
-  func olderFormat() throws {
-    let refused = try refusal { $0.formatVersion = 1 }
-    #expect(refused?.code == .unreadable && refused?.message.contains("format 1") == true)
+    #expect(index.count == 4 && index.listCount == 2 && index.probes == 1)
+    #expect(index.recallCurve.map(\.probes) == [1] && index.recallCurve.map(\.recall) == [0.9])
   }
 
   @Test("each bound that search relies on is checked, and the refusal names its place")
   func bounds() throws {
-    #expect(try refusal { $0.head[0] = 4 }?.place == "index section AXES")
+    #expect(try refusal { $0.head[0] = 4 }?.place == "index section CENT")
     #expect(try refusal { $0.head[0] = 0 }?.code == .limitExceeded)
     #expect(try refusal { $0.head[0] = 1025 }?.code == .limitExceeded)
-    for head in [UInt32(0), 3, 8, .max] {
-      #expect(try refusal { $0.head[1] = head }?.place == "index section HEAD")
-    }
-    #expect(try refusal { $0.head[2] = 128 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[3] = 5 }?.place == "index section SIZE")
+    #expect(try refusal { $0.head[1] = 128 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[2] = 5 }?.code == .unreadable)
+    #expect(try refusal { $0.head[2] = .max }?.code == .limitExceeded)
+    #expect(try refusal { $0.head[3] = 0 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[3] = .max }?.code == .limitExceeded)
     #expect(try refusal { $0.head[4] = 0 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[4] = 3 }?.place == "index section CENT")
-    #expect(try refusal { $0.head[4] = .max }?.code == .limitExceeded)
-    #expect(try refusal { $0.head[5] = 5 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[5] = 3 }?.place == "index section ORDN")
-    #expect(try refusal { $0.axes[47] = .nan }?.place == "index section AXES")
-    #expect(try refusal { $0.steps[1] = -1 }?.place == "index section STEP")
-    #expect(try refusal { $0.steps[2] = .infinity }?.place == "index section STEP")
+    #expect(try refusal { $0.head[4] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.offsets = [0, 5, 4] }?.place == "index section OFFS list 1")
+    #expect(try refusal { $0.offsets = [0, 3, 5] }?.place == "index section OFFS")
+    #expect(try refusal { $0.offsets = [1, 3, 4] }?.place == "index section OFFS")
+    #expect(try refusal { $0.offsets = [0, 4] }?.place == "index section OFFS")
+    #expect(try refusal { $0.ordinals[2] = 4 }?.place == "index section ORDN place 2")
+    #expect(try refusal { $0.ordinals[3] = 0 }?.place == "index section ORDN place 3")
+    #expect(try refusal { $0.rowBytes = 192 }?.place == "index section ROWS")
+    #expect(try refusal { $0.scales[1] = .nan }?.place == "index section SCAL")
+    #expect(try refusal { $0.scales[1] = -1 }?.place == "index section SCAL")
+    #expect(try refusal { $0.centroidScales[1] = .infinity }?.place == "index section CSCL")
     #expect(try refusal { $0.centroids[1] = .infinity }?.place == "index section CENT")
-    #expect(try refusal { $0.centroidCodes.removeLast() }?.place == "index section CCOD")
-    #expect(try refusal { $0.radii[0] = .nan }?.place == "index section RADI")
-    #expect(try refusal { $0.offsets = [0, 2, 2] }?.place == "index section OFFS list 1")
-    #expect(try refusal { $0.offsets = [1, 1, 2] }?.place == "index section OFFS list 0")
-    #expect(try refusal { $0.offsets = [0, 1, 3] }?.place == "index section OFFS")
-    #expect(try refusal { $0.offsets = [0, 2] }?.place == "index section OFFS")
-    #expect(try refusal { $0.sizes = [3, 2] }?.place == "index section SIZE")
-    #expect(try refusal { $0.sizes = [.max, 1] }?.place == "index section OFFS list 1")
-    #expect(try refusal { $0.ordinals[2] = 4 }?.place == "index section ORDN slot 2")
-    #expect(try refusal { $0.ordinals[16] = 0 }?.place == "index section ORDN slot 16")
-    #expect(try refusal { $0.codeBytes = 64 }?.place == "index section CODE")
-    #expect(try refusal { $0.rowBytes = 1984 }?.place == "index section ROWS")
-    #expect(try refusal { $0.goal = [.nan] }?.place == "index section GOAL")
   }
 
-  @Test("a recall curve that no build writes is refused")
+  @Test("an odd recall curve is no harm")
   func oddCurve() throws {
-    #expect(try refusal { $0.curve.removeLast() }?.place == "index section CURV")
-    #expect(try refusal { $0.curve = [Float](repeating: 1, count: 65 * 7) }?.place == "index section CURV")
-    for (field, value) in [(0, Float(0.5)), (0, 1e9), (2, -1), (2, .nan), (3, 0.5), (3, 1e9), (4, .infinity)]
-    {
-      #expect(try refusal { $0.curve[field] = value }?.place == "index section CURV point 0")
-    }
     var draft = Draft()
-    draft.curve = []
-    let index = try draft.open(in: Scratch())
-    #expect(index.curve.setting(k: 500, recall: 0.9) == RecallCurve.unmeasured && index.probes == 1)
+    draft.curve = [.nan, 2, .infinity, 1, 3]
+    #expect(try draft.open(in: Scratch()).recallCurve.map(\.probes) == [0, 0])
   }
 
   @Test("whatever bytes are damaged, opening refuses or search stays within bounds")
@@ -145,12 +111,12 @@ struct VectorIndexTests {
         query.withUnsafeBufferPointer { query in
           let exact = whole.search(query, k: 20, time: SystemTime(), scratch: scratch)
           #expect(exact.count == 20, "seed \(seed)")
-          guard let start = query.baseAddress else { return }
-          for effort in [SearchEffort.everything, .tuned, .recall(0.99)] {
-            let watch = DeadlineWatch(deadline: .distantFuture, time: SystemTime())
-            let found = whole.listSearch(start, k: 20, effort: effort, watch: watch, scratch: scratch)
-            #expect(found.count == 20, "seed \(seed)")
-          }
+          var search = Search(
+            index: whole, query: query.baseAddress ?? UnsafePointer(bitPattern: 4096).unsafelyUnwrapped,
+            k: 20,
+            allowed: nil, deadline: .distantFuture, time: SystemTime(), scratch: scratch)
+          search.probe(whole.listCount)
+          #expect(search.finish().count == 20, "seed \(seed)")
         }
       } catch {
         refused += 1

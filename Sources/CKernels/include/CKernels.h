@@ -11,12 +11,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "Scan.h"
-
 #pragma clang assume_nonnull begin
 
 // Outputs of a dense layer, and centroids, are packed in panels of this many columns.
 #define MK_PANEL 16
+// Keys that mk_kernels.select may write beyond those that it reports.
+#define MK_SELECT_SLACK 16
 // Standard deviations beyond which a normalised feature says nothing more.
 #define MK_FEATURE_LIMIT 8.0f
 
@@ -26,6 +26,9 @@ typedef struct mk_kernels {
   const char *name;
   int32_t level;
 
+  // out[i] = sum over d of (rows[i * stride + d] - 128) * query[d], exact. Rows are bytes biased by 128.
+  void (*dot_bytes)(const uint8_t *rows, size_t stride, size_t count, const int8_t *query, size_t dims,
+                    int32_t *out);
   // out[i] = row i of halves (`stride` in elements) times query.
   void (*dot_halves)(const uint16_t *rows, size_t stride, size_t count, const float *query, size_t dims,
                      float *out);
@@ -53,6 +56,12 @@ typedef struct mk_kernels {
   void (*normalise)(const float *x, size_t rows, size_t columns, const float *mean, const float *scale,
                     float *out);
 
+  // Writes a key (see mk_key) for each i with dots[i] * scales[i] >= threshold whose bit `first + ordinals[i]` is set
+  // in `allowed`; returns how many. `keys` has room for count + MK_SELECT_SLACK. `passed` gets the number of i whose
+  // bit is set, whatever their score.
+  size_t (*select)(const int32_t *dots, const float *scales, const uint32_t *ordinals, uint32_t first,
+                   size_t count, float threshold, const uint64_t *_Nullable allowed, uint64_t *keys,
+                   size_t *passed);
   // Bits set in whole words.
   uint64_t (*count_bits)(const uint64_t *words, size_t count);
 } mk_kernels;
@@ -87,6 +96,9 @@ static inline uint32_t mk_key_ordinal(uint64_t key) { return ~(uint32_t)key; }
 void mk_keep_largest(uint64_t *keys, size_t count, size_t keep);
 void mk_sort_descending(uint64_t *keys, size_t count);
 
+// Bytes biased by 128 with out = round(row / scale) + 128; returns the scale, largest magnitude / 127, or 0 for a row
+// of zeros. The row must be finite.
+float mk_quantise(const float *row, size_t dims, uint8_t *out);
 // Packs w[inputs][columns] (row-major, `stride` floats a row) into panels, zero padded.
 void mk_pack(const float *w, size_t stride, size_t inputs, size_t columns, float *panels);
 // The same for w given as [columns][inputs].
