@@ -4,9 +4,8 @@ internal import Synchronization
 
 /// One client's connection: its open calls, from request headers to trailers; lives on its event loop.
 ///
-/// What it does with them is told in its extensions, in the order in which data flows: Requests, Bodies, Answers,
-/// or Plain when it isn't gRPC; and
-/// Time, Stalls and Drain, which end them.
+/// What it does with them is told in its extensions, in the order in which data flows: Requests, Bodies, Answers, or
+/// Plain when it isn't gRPC; and Time, Stalls and Drain, which end them.
 final class ServerConnection: TransportOwner {
   /// What tells our PINGs apart when they are answered.
   static let drainPing: UInt64 = 0
