@@ -41,16 +41,21 @@ public struct ClientConfiguration: Sendable {
     public var key: String
     /// The trust domain of the fleet's SPIFFE URIs.
     public var trustDomain: String
+    /// The authorities' lists of revoked certificates (`authority.crl`): servers are looked up in it, and with a list
+    /// that has ended none is taken. `nil` looks nobody up.
+    public var revocations: String?
     /// The name that the fleet's certificates have, when it isn't the host that is dialled.
     public var serverName: String?
 
     public init(
-      authorities: String, certificate: String, key: String, trustDomain: String, serverName: String? = nil
+      authorities: String, certificate: String, key: String, trustDomain: String, revocations: String? = nil,
+      serverName: String? = nil
     ) {
       self.authorities = authorities
       self.certificate = certificate
       self.key = key
       self.trustDomain = trustDomain
+      self.revocations = revocations
       self.serverName = serverName
     }
   }

@@ -48,7 +48,8 @@ final class Fleet: Sendable {
     tls = configuration.tls.map {
       TLSConfiguration(
         certificateChainFile: $0.certificate, privateKeyFile: $0.key, authoritiesFile: $0.authorities,
-        trustDomain: $0.trustDomain, serverName: $0.serverName, serverRoles: [.edge, .control])
+        trustDomain: $0.trustDomain, revocationsFile: $0.revocations, serverName: $0.serverName,
+        serverRoles: [.edge, .control])
     }
     state = Mutex(State(budget: RetryBudget(configuration.retries)))
     guard !configuration.seeds.isEmpty else {

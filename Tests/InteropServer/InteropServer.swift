@@ -31,6 +31,10 @@ struct InteropServer: AsyncParsableCommand {
   )
   var ca: String?
   @Option(
+    help: "With --use_tls: the authority's list of revoked certificates, PEM, in which callers are looked up."
+  )
+  var crl: String?
+  @Option(
     name: .customLong("make_certs"),
     help: ArgumentHelp(
       "Make an authority in this directory, with certificates `server` and `edge-client`, and stop.",
@@ -61,8 +65,8 @@ struct InteropServer: AsyncParsableCommand {
 
   private func tls() throws -> TLSConfiguration? {
     guard useTLS else {
-      guard cert == nil, key == nil, ca == nil else {
-        throw ValidationError("--cert, --key and --ca go with --use_tls true")
+      guard cert == nil, key == nil, ca == nil, crl == nil else {
+        throw ValidationError("--cert, --key, --ca and --crl go with --use_tls true")
       }
       return nil
     }
@@ -71,7 +75,7 @@ struct InteropServer: AsyncParsableCommand {
     }
     return TLSConfiguration(
       certificateChainFile: cert, privateKeyFile: key, authoritiesFile: ca ?? cert,
-      trustDomain: Self.trustDomain, requireClientCertificate: ca != nil)
+      trustDomain: Self.trustDomain, revocationsFile: crl, requireClientCertificate: ca != nil)
   }
 
   private static func waitForStop() async {

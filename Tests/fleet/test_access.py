@@ -71,7 +71,8 @@ def test_another_authoritys_certificate_gets_no_connection(make_fleet):
     strange = fleet.directory / "strange"
     fleet.run("certs", "development", "--out", str(strange))
     # It trusts our authority, and its own certificate is of another.
-    (strange / "authority.pem").write_bytes((fleet.certs / "authority.pem").read_bytes())
+    for name in ("authority.pem", "authority.crl"):
+        (strange / name).write_bytes((fleet.certs / name).read_bytes())
     error = failing(fleet, "status", "--control", fleet.control, "--certs", str(strange))
     assert error.code == 4, error
 

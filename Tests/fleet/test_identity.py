@@ -59,7 +59,8 @@ def test_refusals_are_lines_of_json(make_fleet):
             fleet.run("status", "--control", fleet.control, "--certs", str(fleet.certs), "--identity", "edge-client")
     strange = fleet.directory / "strange"
     fleet.run("certs", "development", "--out", str(strange))
-    shutil.copy(fleet.certs / "authority.pem", strange / "authority.pem")
+    for name in ("authority.pem", "authority.crl"):
+        shutil.copy(fleet.certs / name, strange / name)
     with pytest.raises(CommandFailed):
         fleet.run("status", "--control", fleet.control, "--certs", str(strange))
     assert fleet.stop("control") == 0

@@ -42,6 +42,11 @@ def certs(fleet, command, *arguments):
         loaded(fleet, name) > count for name, count in before.items()), 20)
 
 
+def bring_authority(fleet, folder):
+    for name in ("authority.crl", "authority.pem"):
+        shutil.copy(fleet.certs / name, folder / name)
+
+
 def every_connection_is_new():
     """Longer than the age with its jitter, and the time that a drained connection takes to say goodbye."""
     time.sleep(4)
@@ -112,10 +117,10 @@ def test_who_has_a_certificate_of_a_retired_authority_is_out(fleet):
         certs(fleet, "roll")
         certs(fleet, "renew")
         # This client keeps what it had, and trusts the new servers.
-        shutil.copy(fleet.certs / "authority.pem", old / "authority.pem")
+        bring_authority(fleet, old)
         fleet.run("status", "--control", fleet.control, "--certs", str(old))
         certs(fleet, "retire")
-        shutil.copy(fleet.certs / "authority.pem", old / "authority.pem")
+        bring_authority(fleet, old)
         with pytest.raises(CommandFailed) as caught:
             fleet.run("status", "--control", fleet.control, "--certs", str(old))
         assert caught.value.code == 4, caught.value

@@ -56,7 +56,7 @@ class InteropServer:
         arguments = [binary(), "--port", "0"]
         if certs:
             arguments += ["--use_tls", "true", "--cert", str(certs / "server.pem"), "--key", str(certs / "server.key"),
-                          "--ca", str(certs / "authority.pem")]
+                          "--ca", str(certs / "authority.pem"), "--crl", str(certs / "authority.crl")]
         self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("listening at "), f"interop-server said {line!r}"

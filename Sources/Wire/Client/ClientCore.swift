@@ -36,6 +36,8 @@ final class ClientCore {
   private var leaving: [ClientSession] = []
   private var failureCount = 0
   private var connectDeadline = Instant.distantFuture
+  /// When to look whether the servers that we are connected to have been revoked.
+  private var trustLook = Instant.distantFuture
 
   init(target: ClientTarget, eventLoop: any EventLoop) {
     self.target = target
@@ -146,7 +148,9 @@ final class ClientCore {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          let engine = try target.tls?.freshContext().makeEngine(host: target.host)
+          let certificates = target.tls?.freshContext()
+          let engine = try certificates?.makeEngine(host: target.host)
+          bound.value.certificates = certificates
           let transport = Transport(
             session: bound.value.session, tls: engine, owner: bound.value, limits: target.limits)
           bound.value.transport = transport
@@ -168,6 +172,10 @@ final class ClientCore {
       phase = .ready(session)
       failureCount = 0
       connectDeadline = .distantFuture
+      if let look = target.tls?.nextTrustLook {
+        trustLook = look
+        alarm.set(look)
+      }
     }
     openQueued()
   }
@@ -225,8 +233,20 @@ final class ClientCore {
         next = min(next, deadline)
       }
     }
+    lookAtTrust(now)
     for session in leaving + (session.map { [$0] } ?? []) { next = min(next, session.ring(now)) }
-    return next
+    return min(next, trustLook)
+  }
+
+  /// A connection may last for ever, and its server's certificate may be revoked meanwhile.
+  private func lookAtTrust(_ now: Instant) {
+    guard trustLook <= now else { return }
+    let sessions = leaving + (session.map { [$0] } ?? [])
+    trustLook = .distantFuture
+    guard !sessions.isEmpty, let tls = target.tls else { return }
+    let certificates = tls.freshContext()
+    trustLook = tls.nextTrustLook ?? .distantFuture
+    for session in sessions { session.recheck(certificates) }
   }
 }
 

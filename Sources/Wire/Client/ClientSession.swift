@@ -7,6 +7,8 @@ final class ClientSession: TransportOwner {
 
   let session: Session
   weak var transport: Transport<ClientSession>?
+  /// By which the server was last found to be one that we trust.
+  var certificates: TLSContext?
   private let target: ClientTarget
   private weak var core: ClientCore?
   private var streams: [Int32: ClientStream] = [:]
@@ -102,6 +104,15 @@ final class ClientSession: TransportOwner {
     abortFault = fault
     transport?.abort(fault)
     core?.sessionFailed(self, fault)
+  }
+
+  /// Ends the connection if its server's certificate was revoked. A handshake that isn't over by then is looked at the next
+  /// time.
+  func recheck(_ current: TLSContext) {
+    guard let transport, !transport.isShakingHands, certificates !== current else { return }
+    certificates = current
+    guard case .revoked = transport.standing(by: current) else { return }
+    abort(Fault(.unavailable, "the certificate of \(target.authority) was revoked"))
   }
 
   // MARK: The transport's news

@@ -144,8 +144,12 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
     }
   }
 
+  var isShakingHands: Bool { phase == .waiting || phase == .shakingHands }
+
   /// Whether the peer's certificate would still be taken; without TLS it always is.
-  func isTrusted(by context: TLSContext) -> Bool { tls.map { context.trusts($0) } ?? true }
+  func standing(by context: TLSContext) -> TLSContext.Standing {
+    tls.map { context.standing(of: $0) } ?? .trusted
+  }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) { flush() }
 

@@ -17,9 +17,13 @@ package struct AuditEvent: Sendable, Equatable {
     case identityRefused = "identity_refused"
     /// A connection whose certificate is of an authority that isn't trusted any more.
     case trustWithdrawn = "trust_withdrawn"
+    /// A connection whose certificate is in a list of revoked ones that came after it.
+    case certificateRevoked = "certificate_revoked"
     case certificatesLoaded = "certificates_loaded"
     /// New files that can't be used: the old ones stay in use.
     case certificatesRefused = "certificates_refused"
+    /// A list of revoked certificates that ends before long.
+    case revocationsEnding = "revocations_ending"
   }
 
   package var kind: Kind

@@ -93,16 +93,16 @@ package final class Server: Sendable {
     group.next().scheduleRepeatedTask(initialDelay: pause, delay: pause) { [weak self] task in
       guard let self else { return task.cancel() }
       shared.audit?.tick()
-      if case .tookUp(authorities: true) = state.withLock({ $0.certificates })?.lookIfDue() { recheck() }
+      if case .tookUp(trust: true) = state.withLock({ $0.certificates })?.lookIfDue() { recheck() }
     }
   }
 
   /// Looks at the certificates' files now, and not when it is time to. They are looked at every few seconds anyway.
   package func reloadCertificates() {
-    if case .tookUp(authorities: true) = state.withLock({ $0.certificates })?.look() { recheck() }
+    if case .tookUp(trust: true) = state.withLock({ $0.certificates })?.look() { recheck() }
   }
 
-  /// Connections of authorities that aren't trusted any more are drained. One a millisecond: to verify a certificate
+  /// Connections of authorities that aren't trusted any more are drained, those of revoked certificates cut. One a millisecond: to verify a certificate
   /// costs a tenth of that, and calls come first.
   private func recheck() {
     let (source, links) = state.withLock { ($0.certificates, Array($0.links.values)) }
@@ -112,7 +112,8 @@ package final class Server: Sendable {
 
   private func accept(_ channel: any Channel, _ tls: TLSSource?) -> EventLoopFuture<Void> {
     channel.eventLoop.makeCompletedFuture {
-      let engine = try tls?.context.makeEngine(host: nil)
+      let certificates = tls?.context
+      let engine = try certificates?.makeEngine(host: nil)
       let session = Session(side: .server, limits: configuration.limits, time: shared.time)
       guard let number = reserve() else {
         counters.refusedConnections.add(1, ordering: .relaxed)
@@ -123,6 +124,8 @@ package final class Server: Sendable {
         address: channel.remoteAddress?.text ?? "unknown"
       ) { [self] in remove(number) }
       add(number, connection.link)
+      // Whoever rechecked the list of connections meanwhile has missed this one.
+      if let current = tls?.context, current !== certificates { connection.link.recheck(current, after: 0) }
       let transport = Transport(
         session: session, tls: engine, owner: connection, limits: configuration.limits)
       connection.attach(transport)

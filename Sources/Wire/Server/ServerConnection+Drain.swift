@@ -124,13 +124,29 @@ extension ServerConnection {
     return proceedDrain(now)
   }
 
-  /// Whom we trust has changed.
+  /// Whom we trust has changed. A peer that is still shaking hands is looked at once it has.
   func recheck(_ context: TLSContext) {
-    guard !isClosed, transport?.isTrusted(by: context) == false else { return }
-    shared.audit?.record(
-      AuditEvent(
-        .trustWithdrawn, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
-        reason: "the connection is drained: " + DrainCause.trust.fault.message))
-    beginDrain(.trust)
+    guard !isClosed, let transport else { return }
+    guard !transport.isShakingHands else {
+      recheckAtOpening = context
+      return
+    }
+    switch transport.standing(by: context) {
+    case .trusted: return
+    case .withdrawn:
+      shared.audit?.record(
+        AuditEvent(
+          .trustWithdrawn, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
+          reason: "the connection is drained: " + DrainCause.trust.fault.message))
+      beginDrain(.trust)
+    case .revoked:
+      // Not drained: somebody else may have the key, and would get calls through until the end of the grace.
+      let fault = Fault(.unavailable, "this connection's certificate was revoked")
+      shared.audit?.record(
+        AuditEvent(
+          .certificateRevoked, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
+          reason: "the connection is cut: " + fault.message))
+      transport.close(fault)
+    }
   }
 }

@@ -34,6 +34,8 @@ final class ServerConnection: TransportOwner {
   /// Whether replies that wait to be read are read; see ``watchReader()``.
   var reader: ReaderWatch
   var isClosed = false
+  /// Whom to trust, when that changed before the peer had shown its certificate.
+  var recheckAtOpening: TLSContext?
   /// Reused for the messages that one piece of a body completes.
   var scratch: [WireMessage] = []
   /// Message bytes held for this connection: received, and queued for sending.
@@ -82,6 +84,10 @@ final class ServerConnection: TransportOwner {
     peer.role = role
     peer.roles = [role]
     peer.uri = uri
+    if let context = recheckAtOpening {
+      recheckAtOpening = nil
+      recheck(context)
+    }
   }
 
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {

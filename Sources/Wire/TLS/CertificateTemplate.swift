@@ -10,14 +10,17 @@ struct CertificateTemplate {
   var extendedKeyUsage: String?
   /// In OpenSSL's words; `nil` is what an authority or a leaf needs.
   var keyUsage: String?
+  /// Where others find the authority's list of revoked certificates.
+  var revocationURL: String?
   /// Relative to now. The start lies a little back, for clocks that are not quite together.
   var startSeconds: Int = -300
   var endSeconds: Int
 
-  static func authority(trustDomain: String, days: Int) throws(Fault) -> CertificateTemplate {
+  static func authority(trustDomain: String, revocationURL: String, days: Int) -> CertificateTemplate {
     CertificateTemplate(
       commonName: "Marquee development authority", isAuthority: true,
-      alternativeNames: ["URI:spiffe://\(trustDomain)"], extendedKeyUsage: nil, endSeconds: days * 86_400)
+      alternativeNames: ["URI:spiffe://\(trustDomain)"], extendedKeyUsage: nil, revocationURL: revocationURL,
+      endSeconds: days * 86_400)
   }
 
   /// `path` is that of its SPIFFE URI: the role, then a name.
@@ -58,6 +61,20 @@ struct CertificateTemplate {
       host.utf8.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: ":") })
     else {
       throw Fault(.invalidArgument, "\(host.debugDescription) is neither a host name nor an address")
+    }
+  }
+
+  /// Where a list can be served: RFC 5280 wants HTTP, and not HTTPS, whose certificate would need a list itself.
+  static func check(listURL url: String) throws(Fault) {
+    let isSound =
+      ["http://", "https://"].contains { url.hasPrefix($0) && url.utf8.count > $0.utf8.count }
+      && url.utf8.count <= 512 && url.last != "/"
+      && url.utf8.allSatisfy { isPlain($0) || [":", "/", "~", "%"].contains(Character(UnicodeScalar($0))) }
+    guard isSound else {
+      throw Fault(
+        .invalidArgument,
+        "\(url.debugDescription) is no URL for lists, which is http://HOST[:PORT][/PATH] without a slash at its end"
+      )
     }
   }
 
@@ -109,6 +126,7 @@ struct CertificateTemplate {
       (NID_subject_key_identifier, "hash"),
       (NID_subject_alt_name, alternativeNames.joined(separator: ",")),
     ]
+    if let revocationURL { extensions.append((NID_crl_distribution_points, "URI:" + revocationURL)) }
     if let extendedKeyUsage { extensions.append((NID_ext_key_usage, extendedKeyUsage)) }
     // Behind the subject's key identifier, which a certificate that signs itself refers to.
     extensions.append((NID_authority_key_identifier, "keyid:always"))

@@ -17,18 +17,29 @@ extension DevelopmentAuthority {
   }
 
   /// A new authority beside the old: both are trusted by whoever gets the new `authority.pem`, and the new one signs from
-  /// now on. The old one's key is gone. Throws while an earlier roll hasn't been finished by ``retire()``.
-  package func roll(days: Int = 365) throws(Fault) {
-    let (bundle, _, _) = try signer()
+  /// now on. The old one's key is gone; it leaves a list of what it revoked that is good as long as itself. Throws while an
+  /// earlier roll hasn't been finished by ``retire()``. `listBase` is that of the old one when `nil`.
+  package func roll(listBase: String? = nil, days: Int = 365) throws(Fault) {
+    try PrivateFile.withLock(on: directory) { () throws(Fault) in
+      try rollAlone(listBase: listBase, days: days)
+    }
+  }
+
+  private func rollAlone(listBase: String?, days: Int) throws(Fault) {
+    let (bundle, old, oldKey) = try signer()
     guard try PEM.certificates(bundle, of: certificatePath).count == 1 else {
       throw Fault(
         .failedPrecondition, "\(certificatePath) has an old authority already: retire it before the next roll"
       )
     }
-    let key = try KeyPair.generate()
-    let certificate = try CertificateTemplate.authority(trustDomain: trustDomain, days: days)
-      .sign(key, issuer: nil, issuerKey: key)
-    // The bundle first: should we be stopped between the two, the old key still finds its certificate there.
+    let oldBase = old.revocationURL.flatMap { url in
+      url.lastIndex(of: "/").map { String(url[..<$0]) }
+    }
+    let (key, certificate) = try make(
+      listBase: listBase ?? oldBase ?? Self.defaultListBase(trustDomain), days: days)
+    // The lists first: one too many is no harm, one too few is.
+    try firstList(certificate, key, beside: [try lastList(old, oldKey)])
+    // Then the bundle: should we be stopped between the two, the old key still finds its certificate there.
     try PrivateFile.write(try certificate.pem() + bundle, to: certificatePath, mode: 0o644)
     try PrivateFile.write(key.pem(), to: keyPath, mode: 0o600)
   }
@@ -39,13 +50,16 @@ extension DevelopmentAuthority {
     let (bundle, certificate, _) = try signer()
     let count = try PEM.certificates(bundle, of: certificatePath).count
     try PrivateFile.write(certificate.pem(), to: certificatePath, mode: 0o644)
+    try dropOtherLists(certificate)
     return count - 1
   }
 
-  /// Puts the authority's certificates where an endpoint looks for them.
-  package func distribute(to target: String) throws(Fault) {
-    if target != directory {
-      try PrivateFile.write(try signer().bundle, to: target + "/authority.pem", mode: 0o644)
-    }
+  /// Puts the authority's certificates and lists where an endpoint looks for them.
+  package func distribute(to target: String) throws(Fault) { try distribute(try signer().bundle, to: target) }
+
+  func distribute(_ bundle: [UInt8], to target: String) throws(Fault) {
+    guard target != directory else { return }
+    if hasList { try distributeList(to: target) }
+    try PrivateFile.write(bundle, to: target + "/authority.pem", mode: 0o644)
   }
 }

@@ -17,12 +17,14 @@ package struct DevelopmentAuthority: Sendable {
     package var certificateChain: String
     package var privateKey: String
     package var authorities: String
+    package var revocations: String
     package var trustDomain: String
 
     package func configuration(requireClientCertificate: Bool = true) -> TLSConfiguration {
       TLSConfiguration(
         certificateChainFile: certificateChain, privateKeyFile: privateKey, authoritiesFile: authorities,
-        trustDomain: trustDomain, requireClientCertificate: requireClientCertificate)
+        trustDomain: trustDomain, revocationsFile: revocations, requiresRevocations: false,
+        requireClientCertificate: requireClientCertificate)
     }
   }
 
@@ -38,22 +40,32 @@ package struct DevelopmentAuthority: Sendable {
     self.trustDomain = trustDomain
   }
 
-  /// Makes a new authority. Throws `alreadyExists` when the directory has one.
+  /// Makes a new authority and its first list of revoked certificates. Throws `alreadyExists` when the directory has one.
+  /// The list is said to be at `listBase`/NAME.crl; `nil` is ``defaultListBase(_:)``.
   package static func create(
-    in directory: String, trustDomain: String, days: Int = 365
+    in directory: String, trustDomain: String, listBase: String? = nil, days: Int = 365
   ) throws(Fault) -> DevelopmentAuthority {
     try CertificateTemplate.check(trustDomain: trustDomain)
     let authority = DevelopmentAuthority(directory: directory, trustDomain: trustDomain)
     guard access(authority.keyPath, F_OK) != 0, access(authority.certificatePath, F_OK) != 0 else {
       throw Fault(.alreadyExists, "\(directory) has an authority already; use it, or remove it first")
     }
-    let key = try KeyPair.generate()
-    let certificate = try CertificateTemplate.authority(trustDomain: trustDomain, days: days)
-      .sign(key, issuer: nil, issuerKey: key)
+    let (key, certificate) = try authority.make(
+      listBase: listBase ?? defaultListBase(trustDomain), days: days)
     try makeDirectory(directory)
     try PrivateFile.write(key.pem(), to: authority.keyPath, mode: 0o600)
     try PrivateFile.write(certificate.pem(), to: authority.certificatePath, mode: 0o644)
+    try authority.firstList(certificate, key, beside: [])
     return authority
+  }
+
+  /// A key, and the authority's certificate for it.
+  func make(listBase: String, days: Int) throws(Fault) -> (KeyPair, Certificate) {
+    try CertificateTemplate.check(listURL: listBase)
+    let key = try KeyPair.generate()
+    let template = CertificateTemplate.authority(
+      trustDomain: trustDomain, revocationURL: "\(listBase)/\(try key.name()).crl", days: days)
+    return (key, try template.sign(key, issuer: nil, issuerKey: key))
   }
 
   /// The authority that a directory has. The trust domain is in its certificate.
@@ -80,16 +92,23 @@ package struct DevelopmentAuthority: Sendable {
 
   func issue(_ template: CertificateTemplate, name: String, into target: String) throws(Fault) -> Files {
     try CertificateTemplate.check(name: name)
+    try ensureList()
     let (bundle, issuer, issuerKey) = try signer()
     let key = try KeyPair.generate()
+    var template = template
+    if hasList {
+      let known = "\(Self.defaultListBase(trustDomain))/\(try issuer.keyName()).crl"
+      template.revocationURL = issuer.revocationURL ?? known
+    }
     let certificate = try template.sign(key, issuer: issuer, issuerKey: issuerKey)
     let files = Files(
       certificateChain: "\(target)/\(name).pem", privateKey: "\(target)/\(name).key",
-      authorities: "\(target)/authority.pem", trustDomain: trustDomain)
+      authorities: "\(target)/authority.pem",
+      revocations: "\(target)/authority.crl", trustDomain: trustDomain)
     try Self.makeDirectory(target)
     try PrivateFile.write(key.pem(), to: files.privateKey, mode: 0o600)
     try PrivateFile.write(certificate.pem(), to: files.certificateChain, mode: 0o644)
-    if target != directory { try PrivateFile.write(bundle, to: files.authorities, mode: 0o644) }
+    try distribute(bundle, to: target)
     return files
   }
 
@@ -110,7 +129,7 @@ package struct DevelopmentAuthority: Sendable {
     }
   }
 
-  private static func makeDirectory(_ path: String) throws(Fault) {
+  static func makeDirectory(_ path: String) throws(Fault) {
     do { try SystemDisk().createDirectory(path) } catch {
       throw Fault(.failedPrecondition, "can't make \(path): \(error.message)")
     }

@@ -22,6 +22,24 @@ enum PEM {
     return made
   }
 
+  /// Every list of revoked certificates, in order; at least one.
+  static func lists(_ bytes: [UInt8], of path: String) throws(Fault) -> [RevocationList] {
+    let made = read(bytes) { memory -> [RevocationList]? in
+      var lists: [RevocationList] = []
+      while let handle = PEM_read_bio_X509_CRL(memory, nil, nil, nil) {
+        lists.append(RevocationList(handle: handle))
+      }
+      return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE ? lists : nil
+    }
+    guard let made, !made.isEmpty else {
+      throw Fault(
+        .failedPrecondition,
+        "\(path) has no lists of revoked certificates in PEM, or a damaged one: \(opensslText())")
+    }
+    ERR_clear_error()
+    return made
+  }
+
   static func privateKey(_ bytes: [UInt8], of path: String) throws(Fault) -> KeyPair {
     // Without an empty passphrase OpenSSL would ask at the terminal.
     var empty: CChar = 0

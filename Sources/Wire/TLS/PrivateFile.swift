@@ -88,6 +88,17 @@ enum PrivateFile {
     }
   }
 
+  /// One process at a time: two commands at once would each drop what the other wrote.
+  static func withLock<Result>(
+    on directory: String, _ body: () throws(Fault) -> Result
+  ) throws(Fault) -> Result {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw fault(directory, "can't lock") }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_EX) == 0 else { throw fault(directory, "can't lock") }
+    return try body()
+  }
+
   private static func fault(_ path: String, _ what: String) -> Fault {
     Fault(.failedPrecondition, "\(path): \(what): \(errnoText())")
   }

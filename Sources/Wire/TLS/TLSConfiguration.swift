@@ -10,6 +10,11 @@ package struct TLSConfiguration: Sendable, Equatable {
   package var authoritiesFile: String
   /// The trust domain of the SPIFFE URIs that are believed, such as `marquee.example`.
   package var trustDomain: String
+  /// The authorities' lists of the certificates that they revoked: peers are looked up in them. `nil` asks nothing.
+  package var revocationsFile: String?
+  /// Whether that file has to be there. Where it doesn't, it still has to when our own certificate says that there is a
+  /// list, and once it was there.
+  package var requiresRevocations: Bool
   /// For a server: no certificate, no connection.
   package var requireClientCertificate: Bool
   /// For a client: the name or address that the server's certificate must have, when it isn't the host dialled.
@@ -20,12 +25,15 @@ package struct TLSConfiguration: Sendable, Equatable {
 
   package init(
     certificateChainFile: String?, privateKeyFile: String?, authoritiesFile: String, trustDomain: String,
+    revocationsFile: String? = nil, requiresRevocations: Bool = true,
     requireClientCertificate: Bool = true, serverName: String? = nil, serverRoles: Set<Role> = []
   ) {
     self.certificateChainFile = certificateChainFile
     self.privateKeyFile = privateKeyFile
     self.authoritiesFile = authoritiesFile
     self.trustDomain = trustDomain
+    self.revocationsFile = revocationsFile
+    self.requiresRevocations = requiresRevocations
     self.requireClientCertificate = requireClientCertificate
     self.serverName = serverName
     self.serverRoles = serverRoles

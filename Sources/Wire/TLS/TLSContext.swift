@@ -15,6 +15,8 @@ final class TLSContext: @unchecked Sendable {
   let side: Session.Side
   private let configuration: TLSConfiguration
   private let time: any TimeSource
+  /// When the lists of revoked certificates end, and when to say so before; `nil` when peers are not looked up.
+  private(set) var revocationsEnd: (end: Timestamp, warning: Timestamp)?
 
   convenience init(
     _ configuration: TLSConfiguration, side: Session.Side, time: any TimeSource = SystemTime()
@@ -65,24 +67,33 @@ final class TLSContext: @unchecked Sendable {
     throw Fault(.unavailable, "the server's certificate isn't that of \(names): \(reason)")
   }
 
+  /// What a look at a peer finds that was let in before the files changed.
+  enum Standing { case trusted, withdrawn, revoked }
+
   /// Whether certificates that were verified by another context would be by this one. Who shows none is trusted where
   /// none is required.
-  func trusts(_ peer: TLSEngine) -> Bool {
-    if !peer.hasCertificate { return !configuration.requireClientCertificate }
+  func standing(of peer: TLSEngine) -> Standing {
+    if !peer.hasCertificate { return configuration.requireClientCertificate ? .withdrawn : .trusted }
     guard let store = SSL_CTX_get_cert_store(context), let verification = X509_STORE_CTX_new() else {
-      return false
+      return .withdrawn
     }
     defer {
       X509_STORE_CTX_free(verification)
       ERR_clear_error()
     }
-    return peer.withCertificates { certificate, chain in
+    var standing = Standing.withdrawn
+    peer.withCertificates { certificate, chain in
       guard X509_STORE_CTX_init(verification, store, certificate, chain) == 1,
         X509_STORE_CTX_set_default(verification, side == .server ? "ssl_client" : "ssl_server") == 1
-      else { return false }
+      else { return }
       X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(verification), seconds)
-      return X509_verify_cert(verification) == 1
+      if X509_verify_cert(verification) == 1 {
+        standing = .trusted
+      } else if X509_STORE_CTX_get_error(verification) == X509_V_ERR_CERT_REVOKED {
+        standing = .revoked
+      }
     }
+    return standing
   }
 
   /// By our clock, not by OpenSSL's.
@@ -127,6 +138,11 @@ final class TLSContext: @unchecked Sendable {
           .failedPrecondition,
           "can't use an authority in \(configuration.authoritiesFile): \(opensslText())")
       }
+    }
+    if let revocations = files.revocations, let path = configuration.revocationsFile {
+      let lists = try RevocationLists(revocations, of: path, authorities: authorities, now: time.now)
+      try lists.set(on: store, of: path)
+      revocationsEnd = (lists.end, lists.warning)
     }
     switch side {
     case .client: SSL_CTX_set_verify(context, SSL_VERIFY_PEER, noteRefusal)

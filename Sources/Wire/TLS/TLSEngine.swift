@@ -93,6 +93,14 @@ final class TLSEngine {
     let result = SSL_get_verify_result(ssl)
     guard result != Int(X509_V_OK) else { return opensslText() }
     ERR_clear_error()
+    switch Int32(result) {
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return "our list of revoked certificates has ended, and nobody is let in without: bring a newer one "
+        + "(`marquee certs renew` makes one)"
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return "our lists of revoked certificates have none of the authority that signed the peer's certificate"
+    default: break
+    }
     return "the peer's certificate: " + String(cString: X509_verify_cert_error_string(result))
   }
 
@@ -148,10 +156,10 @@ final class TLSEngine {
 
   var hasCertificate: Bool { SSL_get0_peer_certificate(ssl) != nil }
 
-  /// The peer's certificate with what it sent beside it. False without one.
-  func withCertificates(_ body: (OpaquePointer, OpaquePointer?) -> Bool) -> Bool {
-    guard let certificate = SSL_get0_peer_certificate(ssl) else { return false }
-    return body(certificate, SSL_get_peer_cert_chain(ssl))
+  /// The peer's certificate with what it sent beside it, if it showed one.
+  func withCertificates(_ body: (OpaquePointer, OpaquePointer?) -> Void) {
+    guard let certificate = SSL_get0_peer_certificate(ssl) else { return }
+    body(certificate, SSL_get_peer_cert_chain(ssl))
   }
 
   /// The peer's verified certificate.

@@ -8,8 +8,8 @@ internal import Base
 final class TLSSource: Sendable {
   enum Look: Equatable {
     case nothingNew
-    /// New connections get new certificates. With `authorities`, whom we trust has changed too.
-    case tookUp(authorities: Bool)
+    /// New connections get new certificates. With `trust`, whom we trust has changed too.
+    case tookUp(trust: Bool)
     case keptOld
   }
 
@@ -20,6 +20,8 @@ final class TLSSource: Sendable {
     var trouble: Fault?
     var isTroubleSaid = false
     var nextLook: Instant
+    /// When to say again that the lists of revoked certificates end.
+    var nextWarning = Timestamp(milliseconds: 0)
   }
 
   private let configuration: TLSConfiguration
@@ -56,6 +58,11 @@ final class TLSSource: Sendable {
     return context
   }
 
+  /// When a client should look again at servers that it is connected to; `nil` when it looks nobody up.
+  var nextTrustLook: Instant? {
+    configuration.revocationsFile == nil ? nil : state.withLock { $0.nextLook }
+  }
+
   @discardableResult
   func lookIfDue() -> Look {
     let now = time.instant
@@ -67,18 +74,25 @@ final class TLSSource: Sendable {
   func look() -> Look {
     state.withLock { state in
       state.nextLook = time.instant.advanced(byMilliseconds: lookMilliseconds)
+      defer { warn(&state) }
       do throws(Fault) {
         let files = try TLSFiles.read(configuration)
+        if state.files.revocations != nil, files.revocations == nil, let path = configuration.revocationsFile
+        {
+          throw Fault(.failedPrecondition, "\(path) was there, and is no more: put it back")
+        }
         guard files != state.files else {
           (state.trouble, state.isTroubleSaid) = (nil, false)
           return .nothingNew
         }
         state.context = try TLSContext(configuration, files: files, side: side, time: time)
         let hasNewAuthorities = files.authorities != state.files.authorities
+        let hasNewLists = files.revocations != state.files.revocations
         state.files = files
         (state.trouble, state.isTroubleSaid) = (nil, false)
-        audit?.record(AuditEvent(.certificatesLoaded, reason: loadedText(hasNewAuthorities)))
-        return .tookUp(authorities: hasNewAuthorities)
+        state.nextWarning = Timestamp(milliseconds: 0)
+        audit?.record(AuditEvent(.certificatesLoaded, reason: loadedText(hasNewAuthorities, hasNewLists)))
+        return .tookUp(trust: hasNewAuthorities || hasNewLists)
       } catch {
         if state.trouble != error {
           (state.trouble, state.isTroubleSaid) = (error, false)
@@ -93,10 +107,26 @@ final class TLSSource: Sendable {
     }
   }
 
-  private func loadedText(_ hasNewAuthorities: Bool) -> String {
+  /// Says in good time, once a day, that a list ends: from then on nobody is let in.
+  private func warn(_ state: inout State) {
+    let now = time.now
+    guard let (end, warning) = state.context.revocationsEnd, warning <= now, state.nextWarning <= now else {
+      return
+    }
+    state.nextWarning = now.advanced(bySeconds: 86_400)
+    audit?.record(
+      AuditEvent(
+        .revocationsEnding,
+        reason:
+          "\(configuration.revocationsFile ?? "the list of revoked certificates") is good until \(end.text), and "
+          + "from then on nobody is let in: bring a newer one (`marquee certs renew` makes one)"))
+  }
+
+  private func loadedText(_ hasNewAuthorities: Bool, _ hasNewLists: Bool) -> String {
     let chain = configuration.certificateChainFile ?? configuration.authoritiesFile
     return "new connections use \(chain) as it is now"
       + (hasNewAuthorities ? ", and other authorities are trusted" : "")
+      + (hasNewLists ? ", and another list of revoked certificates holds" : "")
   }
 
   func admitServer(_ certificate: PeerCertificate?) throws(Fault) { try context.admitServer(certificate) }

@@ -7,7 +7,8 @@ import Wire
 struct IdentityOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Directory with authority.pem, IDENTITY.pem and IDENTITY.key (or set MARQUEE_CERTS).", valueName: "dir"),
+      "Directory with authority.pem, authority.crl, IDENTITY.pem and IDENTITY.key (or set MARQUEE_CERTS).",
+      valueName: "dir"),
     completion: .directory)
   var certs: String?
 
@@ -16,6 +17,12 @@ struct IdentityOptions: ParsableArguments {
 
   @Option(help: "The trust domain of SPIFFE URIs; that of authority.pem when not said.")
   var trustDomain: String?
+
+  @Flag(
+    help:
+      "Take peers without a look at authority.crl, the list of revoked certificates: for authorities without one."
+  )
+  var ignoreRevocation = false
 
   @Flag(help: "Plain text, no TLS. Only on loopback.")
   var plaintext = false
@@ -38,7 +45,9 @@ struct IdentityOptions: ParsableArguments {
     let name = identity ?? role.rawValue
     return TLSConfiguration(
       certificateChainFile: "\(directory)/\(name).pem", privateKeyFile: "\(directory)/\(name).key",
-      authoritiesFile: "\(directory)/authority.pem", trustDomain: domain, serverRoles: [.edge, .control])
+      authoritiesFile: "\(directory)/authority.pem", trustDomain: domain,
+      revocationsFile: ignoreRevocation ? nil : "\(directory)/authority.crl", requiresRevocations: false,
+      serverRoles: [.edge, .control])
   }
 }
 

@@ -10,7 +10,7 @@ struct CertsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "certs", abstract: "Make a development authority and certificates by role.",
     subcommands: [
-      Development.self, Authority.self, Issue.self, Renew.self, Roll.self, Retire.self,
+      Development.self, Authority.self, Issue.self, Renew.self, Revoke.self, Roll.self, Retire.self,
     ])
 
   struct Development: AsyncParsableCommand {
@@ -23,10 +23,12 @@ struct CertsCommand: AsyncParsableCommand {
     @Option(help: "How long the certificates are good.") var days = 90
     @Option(help: "Hosts and addresses beside loopback, for the servers' certificates.") var host: [String] =
       []
+    @OptionGroup var list: RevocationListOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-      let authority = try DevelopmentAuthority.create(in: out, trustDomain: trustDomain)
+      let authority = try DevelopmentAuthority.create(
+        in: out, trustDomain: trustDomain, listBase: list.crlURL)
       let issued = try Role.allCases.map {
         try authority.issue(role: $0, name: $0.rawValue, hosts: host, into: out, days: days)
       }
@@ -38,14 +40,17 @@ struct CertsCommand: AsyncParsableCommand {
 
   struct Authority: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "An authority: authority.pem and authority.key.")
+      abstract:
+        "An authority: authority.pem, authority.key, and authority.crl, its list of revoked certificates.")
 
     @Option(help: "The directory.", completion: .directory) var out: String
     @Option(help: "The trust domain of the SPIFFE URIs.") var trustDomain = "marquee.test"
     @Option(help: "How long it is good.") var days = 365
+    @OptionGroup var list: RevocationListOptions
 
     func run() async throws {
-      _ = try DevelopmentAuthority.create(in: out, trustDomain: trustDomain, days: days)
+      _ = try DevelopmentAuthority.create(
+        in: out, trustDomain: trustDomain, listBase: list.crlURL, days: days)
       print("\(out)/authority.pem, for spiffe://\(trustDomain)")
     }
   }
@@ -73,7 +78,7 @@ struct CertsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Make certificates anew, with new keys: the same names, and the authorities of now.",
       discussion: """
-        Servers and clients that run take the new files up within seconds; no connection is cut.
+        The authority's list of revoked certificates is signed anew, too. Servers and clients that run take the new files up within seconds; no connection is cut.
         """)
 
     @Option(help: "The authority's directory.", completion: .directory) var authority: String
@@ -82,12 +87,15 @@ struct CertsCommand: AsyncParsableCommand {
     var out: String?
     @Option(help: "Which of them (may be repeated); all when not said.") var identity: [String] = []
     @Option(help: "How long they are good.") var days = 90
+    @Option(help: "How many days the list of revoked certificates is good.")
+    var crlDays = DevelopmentAuthority.listDays
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
       let authority = try DevelopmentAuthority.open(authority)
       let target = out ?? authority.directory
       let names = identity.isEmpty ? try Self.identities(in: target) : identity
+      if try authority.canList() { _ = try authority.relist(days: crlDays) }
       try authority.distribute(to: target)
       let renewed = try names.map { try authority.renew(name: $0, in: target, days: days) }
       try output.show(renewed.map(IssuedReport.init)) {
@@ -116,9 +124,10 @@ struct CertsCommand: AsyncParsableCommand {
 
     @Option(help: "The authority's directory.", completion: .directory) var authority: String
     @Option(help: "How long the new one is good.") var days = 365
+    @OptionGroup var list: RevocationListOptions
 
     func run() async throws {
-      try DevelopmentAuthority.open(authority).roll(days: days)
+      try DevelopmentAuthority.open(authority).roll(listBase: list.crlURL, days: days)
       print("\(authority)/authority.pem has the new authority and the old; the new one signs")
     }
   }

@@ -20,13 +20,14 @@ import Testing
     }
 
     deinit {
-      for folder in (try? SystemDisk().list(directory)) ?? [] {
-        for name in (try? SystemDisk().list("\(directory)/\(folder)")) ?? [] {
-          unlink("\(directory)/\(folder)/\(name)")
-        }
-        rmdir("\(directory)/\(folder)")
+      remove(directory)
+    }
+
+    private func remove(_ path: String) {
+      for name in (try? SystemDisk().list(path)) ?? [] where unlink("\(path)/\(name)") != 0 {
+        remove("\(path)/\(name)")
       }
-      rmdir(directory)
+      rmdir(path)
     }
 
     func issue(_ role: Role, _ name: String = "client") throws -> TLSConfiguration {
@@ -72,6 +73,7 @@ import Testing
     let echo = try await EchoServer(tls: fixture.server.configuration())
     var untrusting = try fixture.issue(.edgeClient)
     untrusting.authoritiesFile = stranger.server.authorities
+    untrusting.revocationsFile = stranger.server.revocations
     var misnamed = try fixture.issue(.edgeClient)
     misnamed.serverName = "elsewhere.example"
     for tls in [untrusting, misnamed] {
