@@ -9,6 +9,8 @@ struct ConformanceCase: Sendable, CustomTestStringConvertible {
     case connection([UInt32])
     /// RST_STREAM on this stream with one of these codes, or the same as a connection's error.
     case stream(Int32, [UInt32])
+    /// RST_STREAM on this stream with this code, and the connection lives on.
+    case reset(Int32, UInt32)
     /// The stream is answered, up to END_STREAM.
     case answered(Int32)
     /// A PING is answered: all that came before it was taken.
@@ -36,11 +38,12 @@ struct ConformanceCase: Sendable, CustomTestStringConvertible {
 
   /// A conversation, after the handshake.
   init(
-    _ name: String, settings: [(UInt16, UInt32)] = [],
+    _ name: String, settings: [(UInt16, UInt32)] = [], greets: Bool = true,
     _ conversation: @escaping @Sendable (FramePeer) async throws -> Void
   ) {
     self.name = name
     self.settings = settings
+    self.greets = greets
     outcome = .lives
     next = conversation
   }
@@ -64,6 +67,9 @@ struct ConformanceCase: Sendable, CustomTestStringConvertible {
         return
       }
       Issue.record("neither RST_STREAM nor GOAWAY")
+    case .reset(let stream, let code):
+      #expect(try await peer.code(stream: stream) == code)
+      try await expect(.lives, peer)
     case .answered(let stream):
       #expect(try await peer.end(stream: stream) != nil, "no answer: \(peer.lastGoAway?.text ?? "")")
     case .lives:

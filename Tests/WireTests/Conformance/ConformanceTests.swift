@@ -35,42 +35,24 @@ import Testing
     }
   }
 
-  static func run(_ rule: ConformanceCase, isSecure: Bool) async throws {
+  /// What the cases' first words are is the section; docs/conformance.md has them all.
+  @Test("a rule is kept", arguments: ConformanceCase.all, [false, true])
+  func rule(_ rule: ConformanceCase, isSecure: Bool) async throws {
     let (port, tls) = try await Servers.shared.place(isSecure: isSecure)
     let peer = try await FramePeer(port: port, tls: tls)
     try await rule.run(peer)
     peer.close()
   }
 
-  @Test("generic", arguments: ConformanceCase.generic, [false, true])
-  func generic(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
+  @Test("no two cases have one name")
+  func names() {
+    let names = ConformanceCase.all.map(\.name)
+    #expect(Set(names).count == names.count)
   }
+}
 
-  @Test("connections and frames", arguments: ConformanceCase.framing, [false, true])
-  func framing(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
-  }
-
-  @Test("streams", arguments: ConformanceCase.streams, [false, true])
-  func streams(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
-  }
-
-  @Test("frame definitions", arguments: ConformanceCase.frames, [false, true])
-  func frames(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
-  }
-
-  @Test("HTTP messages", arguments: ConformanceCase.messages, [false, true])
-  func messages(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
-  }
-
-  @Test("HPACK", arguments: ConformanceCase.compression, [false, true])
-  func compression(_ rule: ConformanceCase, isSecure: Bool) async throws {
-    try await Self.run(rule, isSecure: isSecure)
-  }
+extension ConformanceCase {
+  static let all = generic + framing + streams + frames + messages + compression
 }
 
 /// Error codes by the names that RFC 9113 7 gives them.

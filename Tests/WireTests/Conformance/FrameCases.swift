@@ -114,8 +114,8 @@ extension ConformanceCase {
       .connection(flowControlError)),
     ConformanceCase(
       "6.9.1 a stream's window over 2^31-1",
-      call + Raw.windowUpdate(1, 0x7fff_ffff) + Raw.windowUpdate(1, 0x7fff_ffff), .stream(1, flowControlError)
-    ),
+      call + Raw.windowUpdate(1, 0x7fff_ffff) + Raw.windowUpdate(1, 0x7fff_ffff),
+      .reset(1, HTTP2Code.flowControlError)),
     ConformanceCase("6.9.2 a window that opens after the request", settings: [(4, 0)]) { peer in
       peer.send(Raw.headers(1))
       _ = try await peer.next(kind: 1, stream: 1)
@@ -149,6 +149,13 @@ extension ConformanceCase {
     ConformanceCase(
       "6.10 DATA inside a header block", Raw.headers(1, ends: false, endsHeaders: false) + Raw.data(1),
       .connection(protocolError)),
+    ConformanceCase(
+      "6.10 DATA behind a CONTINUATION that isn't the last",
+      Raw.headers(1, ends: false, endsHeaders: false) + Raw.continuation(1, endsHeaders: false) + Raw.data(1),
+      .connection(protocolError)),
+    ConformanceCase(
+      "6.10 CONTINUATION behind whole HEADERS that end the stream",
+      Raw.headers(1) + Raw.continuation(1, [("a", "b")]), .connection(protocolError)),
     ConformanceCase(
       "6.10 CONTINUATION on stream 0", Raw.headers(1, endsHeaders: false) + Raw.continuation(0),
       .connection(protocolError)),

@@ -10,17 +10,16 @@ extension ConformanceCase {
     ConformanceCase("3.4 HTTP/1.1", Array("GET / HTTP/1.1\r\nhost: x\r\n\r\n".utf8), .closes, greets: false),
     ConformanceCase(
       "3.4 a preface without SETTINGS", Raw.preface + Raw.ping(), .connection(protocolError), greets: false),
-    ConformanceCase("3.4 the server's first frame is SETTINGS") { peer in
-      peer.send(Raw.ping())
-      try await expect(.lives, peer)
-    },
     ConformanceCase("4.1 a frame of an unknown kind", Raw.frame(0xff, stream: 0, [0, 1, 2, 3]), .lives),
     ConformanceCase("4.1 an unknown kind on an idle stream", Raw.frame(0x16, flags: 0xff, stream: 9), .lives),
-    ConformanceCase(
-      "4.1 flags without a meaning", Raw.frame(6, flags: 0x16, stream: 0, big.suffix(8)), .lives),
-    ConformanceCase(
-      "4.1 the reserved bit is ignored",
-      Raw.frame(6, stream: Int32(bitPattern: 0x8000_0000), Array("12345678".utf8)), .lives),
+    ConformanceCase("4.1 flags without a meaning") { peer in
+      peer.send(Raw.frame(6, flags: 0x16, stream: 0, Array("12345678".utf8)))
+      try await expectAnswer(peer)
+    },
+    ConformanceCase("4.1 the reserved bit is ignored") { peer in
+      peer.send(Raw.frame(6, stream: Int32(bitPattern: 0x8000_0000), Array("12345678".utf8)))
+      try await expectAnswer(peer)
+    },
     ConformanceCase(
       "4.2 DATA of 2^14 bytes", Raw.headers(1, Raw.post, ends: false) + Raw.data(1, big), .answered(1)),
     ConformanceCase(
@@ -55,6 +54,14 @@ extension ConformanceCase {
     ConformanceCase(
       "7 RST_STREAM with an unknown code", Raw.headers(1, ends: false) + Raw.reset(1, 0xff), .lives),
   ]
+
+  /// The PING of these eight digits is answered.
+  private static func expectAnswer(_ peer: FramePeer) async throws {
+    let frame = try await peer.next(kind: 6)
+    if frame?.flags != 1 || frame?.payload != Array("12345678".utf8) {
+      throw RawPeer.Trouble(message: "no answer to the PING")
+    }
+  }
 
   private static let open = Raw.headers(1, Raw.call(EchoServer.collect), ends: false)
 
@@ -127,6 +134,6 @@ extension ConformanceCase {
       Raw.frame(1, flags: 0x25, stream: 1, Raw.dependency(on: 1) + Raw.block(Raw.get)),
       .stream(1, protocolError)),
     ConformanceCase(
-      "5.3.1 PRIORITY that depends on itself", Raw.priority(2, on: 2), .stream(2, protocolError)),
+      "5.3.1 PRIORITY that depends on itself", Raw.priority(1, on: 1), .stream(1, protocolError)),
   ]
 }

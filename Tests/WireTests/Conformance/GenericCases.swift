@@ -3,13 +3,26 @@
 extension ConformanceCase {
   /// What every server must take.
   static let generic: [ConformanceCase] = [
-    ConformanceCase("the preface is answered by SETTINGS", Raw.settings(), .lives),
+    ConformanceCase("the preface is answered by SETTINGS before anything else", greets: false) { peer in
+      peer.send(Raw.preface + Raw.settings([(4, 65_535)]))
+      let first = try await peer.next()
+      if first?.kind != 4 || first?.flags != 0 { throw RawPeer.Trouble(message: "another frame first") }
+    },
     ConformanceCase(
       "PRIORITY on an idle stream, then a request", Raw.priority(1) + Raw.headers(1), .answered(1)),
-    ConformanceCase(
-      "WINDOW_UPDATE on a half-closed stream", Raw.headers(1) + Raw.windowUpdate(1, 1), .answered(1)),
-    ConformanceCase("PRIORITY on a half-closed stream", Raw.headers(1) + Raw.priority(1), .answered(1)),
-    ConformanceCase("RST_STREAM on a half-closed stream", Raw.headers(1) + Raw.reset(1), .lives),
+    // Without a window the stream can't end before the frame comes.
+    ConformanceCase("WINDOW_UPDATE on a half-closed stream", settings: [(4, 0)]) { peer in
+      peer.send(Raw.headers(1) + Raw.windowUpdate(1, 1))
+      try await expectByte(peer)
+    },
+    ConformanceCase("PRIORITY on a half-closed stream", settings: [(4, 0)]) { peer in
+      peer.send(Raw.headers(1) + Raw.priority(1) + Raw.windowUpdate(1, 1))
+      try await expectByte(peer)
+    },
+    ConformanceCase("RST_STREAM on a half-closed stream", settings: [(4, 0)]) { peer in
+      peer.send(Raw.headers(1) + Raw.reset(1))
+      try await expect(.lives, peer)
+    },
     ConformanceCase("PRIORITY, WINDOW_UPDATE and RST_STREAM on a closed stream") { peer in
       peer.send(Raw.headers(1))
       try await expect(.answered(1), peer)
@@ -49,7 +62,8 @@ extension ConformanceCase {
       "RST_STREAM on an open stream", Raw.headers(1, ends: false) + Raw.reset(1) + Raw.headers(3),
       .answered(3)),
     ConformanceCase("SETTINGS are acknowledged") { peer in
-      peer.send(Raw.settings([(3, 100)]))
+      // Each that RFC 9113 defines, with a value that it may have.
+      peer.send(Raw.settings([(1, 4096), (2, 1), (3, 100), (4, 65_535), (5, 16_384), (6, 100)]))
       while let frame = try await peer.next(kind: 4) { if frame.flags & 1 != 0 { return } }
       try await expect(.lives, peer)
     },
@@ -66,6 +80,9 @@ extension ConformanceCase {
       "several CONTINUATIONs",
       Raw.headers(1, endsHeaders: false) + Raw.continuation(1, [("a", "b")], endsHeaders: false)
         + Raw.continuation(1, [("c", "d")]), .answered(1)),
+    ConformanceCase("one CONTINUATION that goes on in the middle of a field", split(at: [5]), .answered(1)),
+    ConformanceCase(
+      "several CONTINUATIONs that go on in the middle of a field", split(at: [5, 10]), .answered(1)),
     ConformanceCase("GET", Raw.headers(1), .answered(1)),
     ConformanceCase("HEAD is answered without a body") { peer in
       peer.send(Raw.headers(1, [(":method", "HEAD")] + Raw.get.dropFirst()))
@@ -93,63 +110,20 @@ extension ConformanceCase {
     },
   ]
 
-  // MARK: RFC 7541
-
-  private static func get(_ fields: [UInt8]) -> [UInt8] {
-    Raw.frame(1, flags: 5, stream: 1, Raw.block(Raw.get) + fields)
+  /// Of the answer to stream 1 the first byte comes, alone.
+  private static func expectByte(_ peer: FramePeer) async throws {
+    let frame = try await peer.next(kind: 0, stream: 1)
+    if frame?.payload.count != 1 { throw RawPeer.Trouble(message: "no DATA of one byte") }
   }
 
-  private static func start(_ bytes: [UInt8]) -> [UInt8] {
-    Raw.frame(1, flags: 5, stream: 1, bytes + Raw.block(Raw.get))
+  /// A request whose header block is cut at these bytes.
+  private static func split(at cuts: [Int]) -> [UInt8] {
+    let block = Raw.block(Raw.get)
+    let ends = cuts + [block.count]
+    var bytes = Raw.frame(1, flags: 1, stream: 1, Array(block[..<cuts[0]]))
+    for (start, end) in zip(cuts, ends.dropFirst()) {
+      bytes += Raw.frame(9, flags: end == block.count ? 4 : 0, stream: 1, Array(block[start..<end]))
+    }
+    return bytes
   }
-
-  static let compression: [ConformanceCase] = [
-    ConformanceCase(
-      "indexed fields", Raw.frame(1, flags: 5, stream: 1, [0x82, 0x86, 0x84, 0x41, 1, 0x61]), .answered(1)),
-    ConformanceCase(
-      "literal with indexing, an indexed name", get([0x7a] + Raw.literal("agent")), .answered(1)),
-    ConformanceCase(
-      "literal with indexing, a new name", get([0x40] + Raw.literal("a") + Raw.literal("b") + [0xbe]),
-      .answered(1)),
-    ConformanceCase(
-      "literal without indexing, an indexed name", get([0x0f, 0x2b] + Raw.literal("agent")), .answered(1)),
-    ConformanceCase(
-      "literal without indexing, a new name", get([0x00] + Raw.literal("a") + Raw.literal("b")), .answered(1)),
-    ConformanceCase(
-      "literal never indexed, an indexed name", get([0x1f, 0x2b] + Raw.literal("agent")), .answered(1)),
-    ConformanceCase(
-      "literal never indexed, a new name", get([0x10] + Raw.literal("a") + Raw.literal("b")), .answered(1)),
-    ConformanceCase("a table size update", start([0x20]), .answered(1)),
-    ConformanceCase("two table size updates", start([0x20, 0x3f, 0xe1, 0x1f]), .answered(1)),
-    // "www.example.com" in RFC 7541 C.4.1.
-    ConformanceCase(
-      "a Huffman-coded string",
-      get([0x00, 1, 0x61, 0x8c, 0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff]),
-      .answered(1)),
-    ConformanceCase("2.3.3 an index behind the tables", get([0xc6]), .connection(compressionError)),
-    ConformanceCase(
-      "2.3.3 a literal whose name's index is behind the tables", get([0x7f, 0x17] + Raw.literal("x")),
-      .connection(compressionError)),
-    ConformanceCase("4.2 a table size update at the end", get([0x20]), .connection(compressionError)),
-    ConformanceCase(
-      "5.2 Huffman padding of more than seven bits", get([0x00, 1, 0x61, 0x83, 0x1d, 0xff, 0xff]),
-      .connection(compressionError)),
-    ConformanceCase(
-      "5.2 Huffman padding of zeros", get([0x00, 1, 0x61, 0x81, 0x18]), .connection(compressionError)),
-    ConformanceCase(
-      "5.2 a Huffman-coded end-of-string", get([0x00, 1, 0x61, 0x84, 0xff, 0xff, 0xff, 0xff]),
-      .connection(compressionError)),
-    ConformanceCase(
-      "5.1 an integer without end", get([0xff] + [UInt8](repeating: 0xff, count: 12)),
-      .connection(compressionError)),
-    ConformanceCase(
-      "5.2 a string longer than its block", get([0x00, 0x7f, 0x50, 0x61]), .connection(compressionError)),
-    ConformanceCase("6.1 the index 0", get([0x80]), .connection(compressionError)),
-    ConformanceCase(
-      "6.3 a table size over the one that was agreed", start([0x3f, 0xe2, 0x1f]),
-      .connection(compressionError)),
-    ConformanceCase(
-      "4.3 a block that breaks off", Raw.frame(1, flags: 5, stream: 1, [0x40, 0x01]),
-      .connection(compressionError)),
-  ]
 }

@@ -70,6 +70,10 @@ extension ConformanceCase {
       Raw.headers(1, call, ends: false) + Raw.headers(1, [("x", "y")], ends: false), .stream(1, protocolError)
     ),
     ConformanceCase(
+      "8.1 trailers behind DATA that don't end the stream",
+      Raw.headers(1, Raw.post, ends: false) + Raw.data(1, ends: false)
+        + Raw.headers(1, [("x-test", "ok")], ends: false), .stream(1, protocolError)),
+    ConformanceCase(
       "8.1.1 a content-length and another body", Raw.headers(1, length, ends: false) + Raw.data(1),
       .stream(1, protocolError)),
     ConformanceCase(
@@ -87,6 +91,9 @@ extension ConformanceCase {
     ConformanceCase(
       "8.1.1 the body that was announced", Raw.headers(1, length, ends: false) + Raw.data(1, [1]),
       .answered(1)),
+    ConformanceCase(
+      "8.4 PUSH_PROMISE on an idle stream",
+      Raw.frame(5, flags: 4, stream: 1, Raw.number(3) + Raw.block(Raw.get)), .connection(protocolError)),
     ConformanceCase(
       "8.4 PUSH_PROMISE from a client",
       Raw.headers(1, Raw.post, ends: false)
