@@ -152,12 +152,14 @@ final class ClientSession: TransportOwner {
     hasHeard = true
     switch event {
     case .partBegan: break
-    case .headers(let id, let block, let endsStream, let isTooLarge):
+    // Servers open no streams here: `Session` has refused them by its settings.
+    case .request: break
+    case .headers(let id, let headers, let endsStream, let isTooLarge):
       guard let stream = streams[id], !stream.isEnded else { return }
       if isTooLarge {
         giveUp(stream, Fault(.resourceExhausted, "the response's header list is over the limit"))
       } else {
-        receiveHeaders(stream, block, endsStream: endsStream)
+        receiveHeaders(stream, headers.block, endsStream: endsStream)
       }
     case .data(let id, let start, let count):
       session.consumeConnection(count)

@@ -1,7 +1,15 @@
-/// `grpc-timeout`: a positive integer of at most 8 digits and a unit.
-enum CallTimeout {
+/// `grpc-timeout` of one request: a positive integer of at most 8 digits and a unit.
+enum CallTimeout: Equatable {
+  case none
+  case nanoseconds(UInt64)
+  case malformed
+
+  init(decoding text: UnsafeBufferPointer<UInt8>) {
+    self = Self.decode(text).map { .nanoseconds($0) } ?? .malformed
+  }
+
   /// Nanoseconds; `nil` when it is malformed.
-  static func decode(_ text: ArraySlice<UInt8>) -> UInt64? {
+  static func decode(_ text: some BidirectionalCollection<UInt8>) -> UInt64? {
     guard let unit = text.last, (2...9).contains(text.count) else { return nil }
     var value: UInt64 = 0
     for character in text.dropLast() {

@@ -23,21 +23,25 @@ struct MessageDeframer {
 
   /// Appends each message that `bytes` completes.
   mutating func push(_ bytes: ArraySlice<UInt8>, into messages: inout [WireMessage]) throws(Fault) {
-    var index = bytes.startIndex
-    while index < bytes.endIndex {
-      while prefixCount < 5, index < bytes.endIndex {
+    try bytes.withUnsafeBufferPointer { bytes throws(Fault) in try push(bytes, into: &messages) }
+  }
+
+  mutating func push(_ bytes: UnsafeBufferPointer<UInt8>, into messages: inout [WireMessage]) throws(Fault) {
+    var index = 0
+    while index < bytes.count {
+      while prefixCount < 5, index < bytes.count {
         prefix = prefix << 8 | UInt64(bytes[index])
         prefixCount += 1
         index += 1
         if prefixCount == 5 { try begin() }
       }
       guard prefixCount == 5 else { return }
-      let count = min(missingCount, bytes.endIndex - index)
+      let count = min(missingCount, bytes.count - index)
       if message.isEmpty, count == missingCount {
         // The usual case: whole, and copied once.
-        message = [UInt8](bytes[index..<index + count])
+        message = [UInt8](UnsafeBufferPointer(rebasing: bytes[index..<index + count]))
       } else {
-        message.append(contentsOf: bytes[index..<index + count])
+        message.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[index..<index + count]))
       }
       index += count
       missingCount -= count

@@ -14,30 +14,9 @@ struct HeaderBlock: Sendable {
 
   init() {}
 
-  /// With room for the fields of a usual request.
-  static var roomy: HeaderBlock {
-    var block = HeaderBlock()
-    block.bytes.reserveCapacity(384)
-    block.fields.reserveCapacity(12)
-    return block
-  }
-
-  /// Whether it has that room already.
-  var isRoomy: Bool { fields.capacity >= 12 }
-
-  /// Whether `other` has the same names and values in the same order.
-  func hasSameFields(as other: HeaderBlock) -> Bool {
-    guard bytes.count == other.bytes.count, fields.count == other.fields.count else { return false }
-    for index in fields.indices {
-      let (one, two) = (fields[index], other.fields[index])
-      guard one.nameCount == two.nameCount, one.valueCount == two.valueCount else { return false }
-    }
-    return bytes.withUnsafeBytes { one in
-      other.bytes.withUnsafeBytes { two in
-        guard let first = one.baseAddress, let second = two.baseAddress else { return true }
-        return memcmp(first, second, one.count) == 0
-      }
-    }
+  init(bytes: [UInt8], fields: [Field]) {
+    self.bytes = bytes
+    self.fields = fields
   }
 
   private(set) var bytes: [UInt8] = []
@@ -45,12 +24,6 @@ struct HeaderBlock: Sendable {
 
   var isEmpty: Bool { fields.isEmpty }
   var indices: Range<Int> { fields.indices }
-
-  mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
-    fields.append(Field(start: bytes.count, nameCount: name.count, valueCount: value.count))
-    bytes.append(contentsOf: name)
-    bytes.append(contentsOf: value)
-  }
 
   mutating func append(_ name: StaticString, _ value: some Collection<UInt8>) {
     fields.append(Field(start: bytes.count, nameCount: name.utf8CodeUnitCount, valueCount: value.count))
@@ -66,11 +39,6 @@ struct HeaderBlock: Sendable {
     let nameCount = bytes.count - start
     bytes.append(contentsOf: value)
     fields.append(Field(start: start, nameCount: nameCount, valueCount: bytes.count - start - nameCount))
-  }
-
-  mutating func removeAll() {
-    bytes.removeAll(keepingCapacity: true)
-    fields.removeAll(keepingCapacity: true)
   }
 
   func name(_ index: Int) -> ArraySlice<UInt8> {

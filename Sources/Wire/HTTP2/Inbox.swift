@@ -7,21 +7,19 @@ internal import CNGHTTP2
 final class Inbox {
   @exclusivity(unchecked) var events: [SessionEvent] = []
   @exclusivity(unchecked) var bytes: [UInt8] = []
-  var spareEvents: [SessionEvent] = []
-  var spareBytes: [UInt8] = []
-  @exclusivity(unchecked) var block = HeaderBlock()
-  /// The block before: most requests of a connection have the same fields, and then share its memory.
-  @exclusivity(unchecked) private var lastBlock = HeaderBlock()
-  var blockListBytes = 0
+  @exclusivity(unchecked) var spareEvents: [SessionEvent] = []
+  @exclusivity(unchecked) var spareBytes: [UInt8] = []
+  @exclusivity(unchecked) private var collector = HeaderCollector()
+  @exclusivity(unchecked) private var lastHeaders: ReceivedHeaders?
   let headerListBytesMax: Int
   /// What was sent, and what came of the header blocks, since ``Session`` last asked.
-  var work = FrameBudget.Work()
-  var deliveredBlocks = 0
-  var faultResets = 0
+  @exclusivity(unchecked) var work = FrameBudget.Work()
+  @exclusivity(unchecked) var deliveredBlocks = 0
+  @exclusivity(unchecked) var faultResets = 0
   /// Bytes of all DATA that was sent.
-  var dataSentCount = 0
+  @exclusivity(unchecked) var dataSentCount = 0
   /// Streams that the peer has opened and that aren't closed.
-  var openStreams = 0
+  @exclusivity(unchecked) var openStreams = 0
 
   init(headerListBytesMax: Int) { self.headerListBytesMax = headerListBytesMax }
 
@@ -40,21 +38,29 @@ final class Inbox {
     bytes = []
     spareEvents = []
     spareBytes = []
-    lastBlock = HeaderBlock()
+    collector = HeaderCollector()
+    lastHeaders = nil
   }
 
   func beginBlock(isRequest: Bool) {
-    if block.isRoomy { block.removeAll() } else { block = .roomy }
-    blockListBytes = 0
+    collector.removeAll()
     if isRequest { openStreams += 1 }
   }
 
   /// False when the list has grown so far over its limit that reading on would only cost: a few bytes can stand for
   /// thousands, again and again.
+  @inline(__always)
   func field(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
-    blockListBytes += name.count + value.count + 32
-    if blockListBytes <= headerListBytesMax { block.append(name: name, value: value) }
-    return blockListBytes <= 4 * headerListBytesMax
+    collector.add(name: name, value: value, listBytesMax: headerListBytesMax)
+    return collector.listBytes <= 4 * headerListBytesMax
+  }
+
+  /// The block that has ended.
+  private func headers() -> ReceivedHeaders {
+    if let lastHeaders, collector.isEqual(to: lastHeaders.block) { return lastHeaders }
+    let headers = ReceivedHeaders(collector.block())
+    lastHeaders = headers
+    return headers
   }
 
   func frame(_ frame: UnsafePointer<nghttp2_frame>) {
@@ -63,14 +69,16 @@ final class Inbox {
     switch UInt32(header.type) {
     case NGHTTP2_HEADERS.rawValue:
       deliveredBlocks += 1
-      if !block.hasSameFields(as: lastBlock) {
-        lastBlock = block
-        block = HeaderBlock()
+      let isTooLarge = collector.listBytes > headerListBytesMax
+      if frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+        events.append(
+          .request(
+            stream: header.stream_id, headers(), collector.timeout, endsStream: endsStream,
+            isTooLarge: isTooLarge))
+      } else {
+        events.append(
+          .headers(stream: header.stream_id, headers(), endsStream: endsStream, isTooLarge: isTooLarge))
       }
-      events.append(
-        .headers(
-          stream: header.stream_id, lastBlock, endsStream: endsStream,
-          isTooLarge: blockListBytes > headerListBytesMax))
     case NGHTTP2_DATA.rawValue:
       if endsStream { events.append(.endOfBody(stream: header.stream_id)) }
     case NGHTTP2_SETTINGS.rawValue:

@@ -7,23 +7,23 @@
 /// The messages of one stream on their way out, each with its 5-byte gRPC prefix; lives on its event loop.
 final class OutboundBody {
   /// The message that is leaving, and those behind it: mostly there is one, and then no list.
-  private var current: WireMessage?
-  private var waiting: [WireMessage] = []
+  @exclusivity(unchecked) private var current: WireMessage?
+  @exclusivity(unchecked) private var waiting: [WireMessage] = []
   /// Where in `waiting` the next one is.
-  private var head = 0
+  @exclusivity(unchecked) private var head = 0
   /// How much of the current message has left, its prefix counted.
-  private var offset = 0
+  @exclusivity(unchecked) private var offset = 0
   /// Bytes that have not left yet, prefixes counted.
-  private(set) var pendingCount = 0
-  private(set) var isFinished = false
+  @exclusivity(unchecked) private(set) var pendingCount = 0
+  @exclusivity(unchecked) private(set) var isFinished = false
   /// What follows the last message: `nil` is the everyday trailers, `grpc-status: 0`.
-  private(set) var trailers: HeaderBlock?
+  @exclusivity(unchecked) private(set) var trailers: HeaderBlock?
   /// A client's body ends without trailers.
   let hasTrailers: Bool
   /// Whether each read is written down as ``SessionEvent/bodyRead``.
   let reportsReads: Bool
   /// Set while HTTP/2 waits to be told that there is more.
-  var isDeferred = false
+  @exclusivity(unchecked) var isDeferred = false
 
   static let prefixCount = 5
 

@@ -18,14 +18,14 @@ final class Session {
   private let inbox: Inbox
   private let side: Side
   /// `nil` judges nothing: for sessions that talk to a peer of ours in tests.
-  private var watch: PeerWatch?
+  @exclusivity(unchecked) private var watch: PeerWatch?
   /// Bytes that left for the channel.
-  private(set) var gatheredCount = 0
+  @exclusivity(unchecked) private(set) var gatheredCount = 0
   /// Bytes of DATA among them.
   var dataSentCount: Int { inbox.dataSentCount }
   /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
-  private var bodies = StreamTable<OutboundBody>()
-  private var plainBodies: [Int32: PlainBody] = [:]
+  @exclusivity(unchecked) private var bodies = StreamTable<OutboundBody>()
+  @exclusivity(unchecked) private var plainBodies: [Int32: PlainBody] = [:]
 
   init(side: Side, limits: WireLimits, time: (any TimeSource)? = nil) {
     self.side = side

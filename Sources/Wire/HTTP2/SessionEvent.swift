@@ -1,8 +1,10 @@
 /// What happened in an HTTP/2 session, as values: written down by its callbacks, handled after they returned.
 enum SessionEvent {
-  /// A whole header block: a request's, a response's or trailers. `isTooLarge`: fields are missing, because the
-  /// list went over the limit.
-  case headers(stream: Int32, HeaderBlock, endsStream: Bool, isTooLarge: Bool)
+  /// A whole header block that opens a stream of the peer's. `isTooLarge`: fields are missing, because the list went
+  /// over the limit.
+  case request(stream: Int32, ReceivedHeaders, CallTimeout, endsStream: Bool, isTooLarge: Bool)
+  /// Any other header block: a response's, or trailers.
+  case headers(stream: Int32, ReceivedHeaders, endsStream: Bool, isTooLarge: Bool)
   /// A frame or a header block began, and its end is not here yet; see ``Session/partialSince``.
   case partBegan
   /// Body bytes, at a place in the inbox's bytes.

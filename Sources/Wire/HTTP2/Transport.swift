@@ -7,6 +7,8 @@ protocol TransportOwner: AnyObject, SendableMetatype {
   func transportDidOpen(_ certificate: PeerCertificate?) throws(Fault)
   /// The handshake failed; the connection is closed next. `certificate` is what the peer showed, not verified.
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault)
+  /// Events follow, all heard at one time.
+  func transportWillReport()
   /// `bytes` is what data events point into.
   func transport(didReceive event: SessionEvent, bytes: [UInt8])
   /// Exactly once: nothing more is received. The last bytes may still be on their way out.
@@ -17,9 +19,13 @@ protocol TransportOwner: AnyObject, SendableMetatype {
 
 extension TransportOwner {
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {}
+  func transportWillReport() {}
 }
 
 /// Carries one HTTP/2 session over a NIO channel, with TLS or without; lives on the channel's event loop.
+///
+/// `@exclusivity(unchecked)`, here and in what calls and streams have: on one event loop, and no access to one of these
+/// contains another; the checks took longer than the accesses.
 final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -37,12 +43,12 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   private let tls: TLSEngine?
   private let owner: Owner
   private let lingerMilliseconds: UInt64
-  private var phase = Phase.waiting
-  private var context: ChannelHandlerContext?
+  @exclusivity(unchecked) private var phase = Phase.waiting
+  @exclusivity(unchecked) private var context: ChannelHandlerContext?
   private var closeFault = Fault(.unavailable, "the connection was closed")
-  private var isReading = false
-  private var isFlushing = false
-  private var flushIsDue = false
+  @exclusivity(unchecked) private var isReading = false
+  @exclusivity(unchecked) private var isFlushing = false
+  @exclusivity(unchecked) private var flushIsDue = false
 
   init(session: Session, tls: TLSEngine?, owner: Owner, limits: WireLimits) {
     self.session = session
@@ -126,6 +132,7 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
   private func drain() -> Bool {
     var hasHeard = false
     while let (events, bytes) = session.takeEvents() {
+      owner.transportWillReport()
       for event in events { owner.transport(didReceive: event, bytes: bytes) }
       session.recycle(events, bytes)
       hasHeard = true

@@ -2,90 +2,68 @@ package import Base
 internal import Synchronization
 
 /// One call, as its handler sees it; from any thread.
+///
+/// What is seldom needed (metadata to send, what to do when it is cancelled) is kept by its link, so that most calls are
+/// two words and a byte of state.
 package final class ServerCall: Sendable {
   /// When the caller stops waiting.
   package let deadline: Instant?
-  private let method: RPCMethod
-  private let caller: Caller
-  private let headers: HeaderBlock
+  private let head: RequestHead
   private let stream: Int32
   private let link: ServerLink
 
-  private struct State {
-    var initialMetadata: Metadata?
-    var trailers: Metadata?
-    var isAnswered = false
-    var wasCompressed = false
-    var cancellation: Fault?
-    var onCancel: [@Sendable () -> Void] = []
+  private enum Mark {
+    static let answered: UInt8 = 1
+    static let cancelled: UInt8 = 2
+    /// The link has something of this call's.
+    static let extras: UInt8 = 4
+    static let requestWasCompressed: UInt8 = 8
   }
-  private let state = Locked(State())
-
-  /// Whether the state ever had metadata to send: beside it, so that most calls are spared two locks.
-  private let hasMetadata = Atomic(false)
+  private let marks = Atomic<UInt8>(0)
 
   private enum ReplyEncoding: UInt8, AtomicRepresentable {
     case undecided, identity, gzip
   }
-  /// Beside the state, so that a reply that nobody wants compressed costs no lock.
   private let replyEncoding = Atomic(ReplyEncoding.undecided)
 
-  init(
-    method: RPCMethod, deadline: Instant?, caller: Caller, headers: HeaderBlock, stream: Int32,
-    link: ServerLink
-  ) {
-    self.method = method
+  init(_ head: RequestHead, deadline: Instant?, stream: Int32, link: ServerLink) {
+    self.head = head
     self.deadline = deadline
-    self.caller = caller
-    self.headers = headers
     self.stream = stream
     self.link = link
   }
 
-  package var path: String { method.path }
-  package var peer: Peer { caller.peer }
+  deinit { if has(Mark.extras) { link.dropExtras(stream) } }
+
+  package var path: String { head.method.path }
+  package var peer: Peer { head.caller.peer }
 
   /// The caller's custom metadata. Decoded at each look, so that calls that don't look pay nothing.
-  package var metadata: Metadata { Metadata(decoding: headers) }
+  package var metadata: Metadata { Metadata(decoding: head.headers.block) }
 
   /// Whether the request of a unary call had been sent compressed. Of a streaming call's messages their iterator knows.
-  package var requestWasCompressed: Bool { state.withLock { $0.wasCompressed } }
+  package var requestWasCompressed: Bool { has(Mark.requestWasCompressed) }
 
   /// Whether the caller has gone or its deadline has passed: nobody waits for the answer.
-  package var isCancelled: Bool { state.withLock { $0.cancellation != nil } }
+  package var isCancelled: Bool { has(Mark.cancelled) }
 
   /// `body` runs once when the call is cancelled, or at once if it is already; on the event loop, so it must not block.
   package func onCancel(_ body: @escaping @Sendable () -> Void) {
-    let isCancelled = state.withLock { state in
-      if state.cancellation == nil, !state.isAnswered { state.onCancel.append(body) }
-      return state.cancellation != nil
-    }
-    if isCancelled { body() }
+    // Answered and then cancelled: then it is too late for `body`, and too early before.
+    if !has(Mark.answered) || has(Mark.cancelled) { changeExtras { $0.onCancel.append(body) } }
+    if has(Mark.cancelled) { runOnCancel() }
   }
 
   /// Metadata that goes out before the first message; later it is too late and the metadata is dropped.
-  package func setInitialMetadata(_ metadata: Metadata) {
-    state.withLock { $0.initialMetadata = metadata }
-    hasMetadata.store(true, ordering: .releasing)
-  }
+  package func setInitialMetadata(_ metadata: Metadata) { changeExtras { $0.initialMetadata = metadata } }
 
   /// One more field of the trailers.
   package func setTrailer(_ name: String, _ value: String) {
-    state.withLock {
-      var trailers = $0.trailers ?? Metadata()
-      trailers.append(name, value)
-      $0.trailers = trailers
-    }
-    hasMetadata.store(true, ordering: .releasing)
+    changeExtras { $0.trailers.append(name, value) }
   }
 
   package func setTrailer(_ name: String, bytes: [UInt8]) {
-    state.withLock {
-      var trailers = $0.trailers ?? Metadata()
-      trailers.append(name, bytes: bytes)
-      $0.trailers = trailers
-    }
-    hasMetadata.store(true, ordering: .releasing)
+    changeExtras { $0.trailers.append(name, bytes: bytes) }
   }
 
   /// From now on replies go out gzipped, if that makes them smaller. Returns whether they will: not when the caller
@@ -93,7 +71,7 @@ package final class ServerCall: Sendable {
   /// reply compresses it: on an event loop, for large ones, others would wait.
   @discardableResult
   package func compressReplies() -> Bool {
-    guard MessageEncoding.isGzipAccepted(headers) else { return false }
+    guard MessageEncoding.isGzipAccepted(head.headers.block) else { return false }
     let (wasUndecided, encoding) = replyEncoding.compareExchange(
       expected: .undecided, desired: .gzip, ordering: .relaxed)
     return wasUndecided || encoding == .gzip
@@ -112,12 +90,9 @@ package final class ServerCall: Sendable {
   }
 
   private func answer() {
-    let wasAnswered = state.withLock { state in
-      defer { state.isAnswered = true }
-      state.onCancel = []
-      return state.isAnswered
-    }
-    precondition(!wasAnswered, "\(path) was answered twice")
+    let before = mark(Mark.answered)
+    precondition(before & Mark.answered == 0, "\(path) was answered twice")
+    if before & Mark.extras != 0 { link.changeExtras(stream) { $0.onCancel = [] } }
   }
 
   // MARK: For the connection
@@ -135,23 +110,54 @@ package final class ServerCall: Sendable {
   }
 
   var announcesGzip: Bool { replyEncoding.load(ordering: .relaxed) == .gzip }
-  func noteCompressedRequest() { state.withLock { $0.wasCompressed = true } }
+  func noteCompressedRequest() { mark(Mark.requestWasCompressed) }
 
   func takeInitialMetadata() -> Metadata? {
-    hasMetadata.load(ordering: .acquiring) ? state.withLock { $0.initialMetadata.take() } : nil
+    guard has(Mark.extras) else { return nil }
+    return link.changeExtras(stream) { $0.initialMetadata.take() }
   }
 
   func takeTrailers() -> Metadata? {
-    hasMetadata.load(ordering: .acquiring) ? state.withLock { $0.trailers.take() } : nil
+    guard has(Mark.extras) else { return nil }
+    let trailers = link.changeExtras(stream) { extras in
+      defer { extras.trailers = Metadata() }
+      return extras.trailers
+    }
+    return trailers.isEmpty ? nil : trailers
   }
 
   func cancel(_ fault: Fault) {
-    let bodies = state.withLock { state -> [@Sendable () -> Void] in
-      guard state.cancellation == nil else { return [] }
-      state.cancellation = fault
-      defer { state.onCancel = [] }
-      return state.onCancel
+    let before = mark(Mark.cancelled)
+    // Whoever adds something later looks again after that.
+    if before & Mark.extras != 0 { runOnCancel() }
+  }
+
+  private func runOnCancel() {
+    let bodies = link.changeExtras(stream) { extras in
+      defer { extras.onCancel = [] }
+      return extras.onCancel
     }
     for body in bodies { body() }
   }
+
+  // MARK: Marks
+
+  private func has(_ mark: UInt8) -> Bool { marks.load(ordering: .acquiring) & mark != 0 }
+
+  @discardableResult
+  private func mark(_ mark: UInt8) -> UInt8 {
+    marks.bitwiseOr(mark, ordering: .acquiringAndReleasing).oldValue
+  }
+
+  private func changeExtras(_ body: (inout CallExtras) -> Void) {
+    mark(Mark.extras)
+    link.changeExtras(stream, body)
+  }
+}
+
+/// What few calls have.
+struct CallExtras {
+  var initialMetadata: Metadata?
+  var trailers = Metadata()
+  var onCancel: [@Sendable () -> Void] = []
 }

@@ -2,7 +2,7 @@ internal import Base
 internal import Synchronization
 
 extension ServerConnection {
-  func receiveData(_ stream: ServerStream, _ bytes: ArraySlice<UInt8>) {
+  func receiveData(_ stream: ServerStream, _ bytes: UnsafeBufferPointer<UInt8>) {
     guard !stream.isEnded, !stream.hasPeerEnded else {
       session.consumeStream(stream.id, bytes.count)
       return

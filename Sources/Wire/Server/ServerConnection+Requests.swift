@@ -3,67 +3,83 @@ internal import Synchronization
 
 extension ServerConnection {
   /// Checks a request's headers in the order of the gRPC specification, and opens the call or refuses it.
-  func receiveRequest(_ id: Int32, _ block: HeaderBlock, endsStream: Bool, isTooLarge: Bool) {
+  func receiveRequest(
+    _ id: Int32, _ headers: ReceivedHeaders, _ timeout: CallTimeout, endsStream: Bool, isTooLarge: Bool
+  ) {
+    if !isTooLarge, let lastHead, lastHead.headers === headers {
+      return begin(id, timeout, endsStream: endsStream) { () throws(Fault) in lastHead }
+    }
     if isTooLarge {
       let fault = Fault(
         .resourceExhausted,
         "the request's header list is over the limit of \(shared.limits.headerListBytesMax)")
       return refuse(id, fault, httpStatus: "431")
     }
-    let head = RequestHead(block)
-    guard let method = head.method, block.value(method, is: "POST") else {
+    let block = headers.block
+    guard block.isSoundRequest else { return session.reset(stream: id, code: HTTP2Code.protocolError) }
+    let fields = RequestFields(block)
+    guard let method = fields.method, block.value(method, is: "POST") else {
       return answerPlainly(id, block, status: "405", endsStream: endsStream)
     }
-    guard let type = head.contentType, ContentType.isGRPC(block.value(type)) else {
+    guard let type = fields.contentType, ContentType.isGRPC(block.value(type)) else {
       return answerPlainly(id, block, status: "415", endsStream: endsStream)
     }
+    begin(id, timeout, endsStream: endsStream) { () throws(Fault) in try head(headers, fields) }
+  }
+
+  private func begin(
+    _ id: Int32, _ timeout: CallTimeout, endsStream: Bool, _ head: () throws(Fault) -> RequestHead
+  ) {
+    shared.counters.started.add(1, ordering: .relaxed)
     do throws(Fault) {
-      let stream = try open(id, block, head)
+      let stream = try open(id, try head(), timeout)
       streams.set(id, stream)
-      shared.counters.started.add(1, ordering: .relaxed)
       shared.counters.open.add(1, ordering: .relaxed)
       if let deadline = stream.call?.deadline { watch(deadline: deadline) }
       start(stream, endsStream: endsStream)
     } catch {
-      shared.counters.started.add(1, ordering: .relaxed)
       shared.counters.failed.add(1, ordering: .relaxed)
       refuse(id, error, httpStatus: "200")
     }
   }
 
-  private func open(_ id: Int32, _ block: HeaderBlock, _ head: RequestHead) throws(Fault) -> ServerStream {
-    let method = try admittedMethod(head.path.map { block.value($0) } ?? [])
-    let started = shared.time.instant
-    var deadline: Instant?
-    if let timeout = head.timeout {
-      guard let nanoseconds = CallTimeout.decode(block.value(timeout)) else {
-        throw Fault(.invalidArgument, "grpc-timeout must be at most 8 digits and one of H M S m u n")
-      }
-      deadline = started.advanced(byNanoseconds: nanoseconds)
-    }
-    guard !head.hasBytes || Metadata.hasReadableBytes(block) else {
+  /// What is kept for the requests after it: who the peer is, and what it may call, doesn't change.
+  private func head(_ headers: ReceivedHeaders, _ fields: RequestFields) throws(Fault) -> RequestHead {
+    let block = headers.block
+    let method = try admittedMethod(fields.path.map { block.value($0) } ?? [])
+    guard !fields.hasBytes || Metadata.hasReadableBytes(block) else {
       throw Fault(.internalError, "a -bin metadata value is not base64")
+    }
+    let head = RequestHead(headers: headers, method: method, caller: caller)
+    lastHead = head
+    return head
+  }
+
+  private func open(_ id: Int32, _ head: RequestHead, _ timeout: CallTimeout) throws(Fault) -> ServerStream {
+    let deadline: Instant?
+    switch timeout {
+    case .none: deadline = nil
+    case .nanoseconds(let nanoseconds): deadline = heardAt.advanced(byNanoseconds: nanoseconds)
+    case .malformed:
+      throw Fault(.invalidArgument, "grpc-timeout must be at most 8 digits and one of H M S m u n")
     }
     guard !isFull else {
       throw Fault(.resourceExhausted, "this connection's replies wait to be read; read them first")
     }
-    guard method.holdsDrain || !isDraining || !drainCause.endsWatchers else { throw drainCause.fault }
-    let call = ServerCall(
-      method: method, deadline: deadline, caller: caller, headers: block, stream: id, link: link)
+    guard head.method.holdsDrain || !isDraining || !drainCause.endsWatchers else { throw drainCause.fault }
+    let call = ServerCall(head, deadline: deadline, stream: id, link: link)
     return ServerStream(
-      id: id, method: method, call: call, started: started,
+      id: id, method: head.method, call: call, started: heardAt,
       deframer: MessageDeframer(
-        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: MessageEncoding(block)))
+        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: head.encoding))
   }
 
-  /// What the peer was let call before it may still call: who it is doesn't change.
   private func admittedMethod(_ path: ArraySlice<UInt8>) throws(Fault) -> RPCMethod {
-    if let lastMethod, lastMethod.hasPath(path) { return lastMethod }
+    if let last = lastHead?.method, last.hasPath(path) { return last }
     guard let method = shared.methods[path] else {
       throw Fault(.unimplemented, "there is no method \(String(decoding: path.prefix(256), as: UTF8.self))")
     }
     guard method.admits.admits(peer) else { throw denial(of: method) }
-    lastMethod = method
     return method
   }
 

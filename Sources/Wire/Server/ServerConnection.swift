@@ -14,33 +14,37 @@ final class ServerConnection: TransportOwner {
   let shared: ServerShared
   let link: ServerLink
   let session: Session
-  var streams = StreamTable<ServerStream>()
+  @exclusivity(unchecked) var streams = StreamTable<ServerStream>()
   /// Requests that aren't gRPC and have not ended.
-  var plainRequests: [Int32: PlainRequest] = [:]
+  @exclusivity(unchecked) var plainRequests: [Int32: PlainRequest] = [:]
   private(set) var peer: Peer { didSet { caller = Caller(peer) } }
   /// The same, as its calls hold it.
-  private(set) var caller: Caller
-  /// The method that was called last, and that the peer may call: most peers call one again and again.
-  var lastMethod: RPCMethod?
-  private(set) weak var transport: Transport<ServerConnection>?
+  @exclusivity(unchecked) private(set) var caller: Caller
+  /// That of the request before, which the peer may make: most peers make the same one again and again.
+  @exclusivity(unchecked) var lastHead: RequestHead?
+  /// Holds this connection, and is held by it until ``transportIsGone()``: a weak reference would cost each call more
+  /// than most of what is done for it.
+  @exclusivity(unchecked) private(set) var transport: Transport<ServerConnection>?
+  /// When what is being handled was heard: one look at the clock for all that one read brought.
+  @exclusivity(unchecked) private(set) var heardAt: Instant
   let alarm: Alarm
-  var handshakeDeadline: Instant
-  var drain = Drain.no
+  @exclusivity(unchecked) var handshakeDeadline: Instant
+  @exclusivity(unchecked) var drain = Drain.no
   /// Why it drains, once it does.
   var drainCause = DrainCause.age
   var age = ConnectionAge.notBegun
-  var silence: PeerSilence
+  @exclusivity(unchecked) var silence: PeerSilence
   var sending: StallWatch
   /// Whether replies that wait to be read are read; see ``watchReader()``.
   var reader: ReaderWatch
-  var isClosed = false
+  @exclusivity(unchecked) var isClosed = false
   /// Whom to trust, when that changed before the peer had shown its certificate.
   var recheckAtOpening: TLSContext?
   /// Reused for the messages that one piece of a body completes.
-  var scratch: [WireMessage] = []
+  @exclusivity(unchecked) var scratch: [WireMessage] = []
   /// Message bytes held for this connection: received, and queued for sending.
-  var heldCount = 0
-  var sendingCount = 0
+  @exclusivity(unchecked) var heldCount = 0
+  @exclusivity(unchecked) var sendingCount = 0
   private let closed: @Sendable () -> Void
 
   init(
@@ -57,7 +61,8 @@ final class ServerConnection: TransportOwner {
     sending = StallWatch(shared.limits.readMilliseconds)
     reader = ReaderWatch(shared.limits)
     alarm = Alarm(eventLoop: eventLoop, time: shared.time)
-    handshakeDeadline = shared.time.instant.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
+    heardAt = shared.time.instant
+    handshakeDeadline = heardAt.advanced(byMilliseconds: shared.limits.handshakeMilliseconds)
     link.connection = self
   }
 
@@ -107,7 +112,12 @@ final class ServerConnection: TransportOwner {
     link.close()
   }
 
-  func transportIsGone() { closed() }
+  func transportIsGone() {
+    transport = nil
+    closed()
+  }
+
+  func transportWillReport() { heardAt = shared.time.instant }
 
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     // What was heard along with the end of the connection: nobody is there for it.
@@ -115,25 +125,19 @@ final class ServerConnection: TransportOwner {
     if event.isFromPeer { silence.heard() }
     switch event {
     case .partBegan: alarm.set(partDeadline)
-    case .headers(let id, let block, let endsStream, let isTooLarge):
-      if let stream = streams[id] {
-        // Trailers of a request mean nothing in gRPC but its end.
-        if endsStream { finishRequest(stream) }
-      } else if !plainRequests.isEmpty, plainRequests[id] != nil {
-        if endsStream { finishPlainly(id) }
-      } else if block.first(":method") != nil || isTooLarge {
-        guard isTooLarge || block.isSoundRequest else {
-          return session.reset(stream: id, code: HTTP2Code.protocolError)
-        }
-        receiveRequest(id, block, endsStream: endsStream, isTooLarge: isTooLarge)
-        if !endsStream, let stream = streams[id] {
-          alarm.set(stream.started.advanced(byMilliseconds: shared.limits.bodyMilliseconds))
-        }
-      }
+    case .request(let id, let headers, let timeout, let endsStream, let isTooLarge):
+      receiveRequest(id, headers, timeout, endsStream: endsStream, isTooLarge: isTooLarge)
+      if !endsStream { alarm.set(heardAt.advanced(byMilliseconds: shared.limits.bodyMilliseconds)) }
+    case .headers(let id, _, let endsStream, _):
+      // Trailers of a request mean nothing in gRPC but its end.
+      guard endsStream else { return }
+      if let stream = streams[id] { finishRequest(stream) } else { finishPlainly(id) }
     case .data(let id, let start, let count):
       session.consumeConnection(count)
       if let stream = streams[id] {
-        receiveData(stream, bytes[start..<start + count])
+        bytes.withUnsafeBufferPointer {
+          receiveData(stream, UnsafeBufferPointer(rebasing: $0[start..<start + count]))
+        }
       } else {
         receivePlainly(id, count)
       }

@@ -25,11 +25,13 @@ final class ServerLink: @unchecked Sendable {
 
   let eventLoop: any EventLoop
   private let mailbox = Locked(Mailbox())
+  /// Of calls that have any, by their streams.
+  private let extras = Locked<[Int32: CallExtras]>([:])
   /// Set while there is something in the mailbox; looked at before its lock.
   private let hasMail = Atomic(false)
   /// The connection holds this, and this holds it, until ``close()``: a weak reference would cost each call more than
   /// everything else here.
-  var connection: ServerConnection?
+  @exclusivity(unchecked) var connection: ServerConnection?
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -67,6 +69,13 @@ final class ServerLink: @unchecked Sendable {
 }
 
 extension ServerLink {
+  /// From any thread.
+  func changeExtras<Result: Sendable>(_ stream: Int32, _ body: (inout CallExtras) -> Result) -> Result {
+    extras.withLock { body(&$0[stream, default: CallExtras()]) }
+  }
+
+  func dropExtras(_ stream: Int32) { extras.withLock { _ = $0.removeValue(forKey: stream) } }
+
   /// From any thread.
   func beginDrain() {
     mailbox.withLock { mailbox in

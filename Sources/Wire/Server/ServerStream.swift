@@ -5,33 +5,33 @@ final class ServerStream {
   let id: Int32
   let method: RPCMethod
   /// What its handler holds, until a reply is queued: after that it would only hold the request's headers.
-  private(set) var call: ServerCall?
+  @exclusivity(unchecked) private(set) var call: ServerCall?
   let started: Instant
-  var deframer: MessageDeframer
+  @exclusivity(unchecked) var deframer: MessageDeframer
   /// A unary call's one message.
-  var message: WireMessage?
+  @exclusivity(unchecked) var message: WireMessage?
   /// A streaming call's messages, writer and task.
-  var queue: MessageQueue?
-  var gate: SendGate?
-  var task: Task<Void, Never>?
+  @exclusivity(unchecked) var queue: MessageQueue?
+  @exclusivity(unchecked) var gate: SendGate?
+  @exclusivity(unchecked) var task: Task<Void, Never>?
   /// Messages in `queue` that its handler has not taken.
-  var queuedCount = 0
+  @exclusivity(unchecked) var queuedCount = 0
   /// Received bytes for which the peer's window is still shut.
-  var unconsumedCount = 0
+  @exclusivity(unchecked) var unconsumedCount = 0
   /// Received bytes that we hold.
-  var heldCount = 0
+  @exclusivity(unchecked) var heldCount = 0
   /// Bytes queued for sending that the connection counts.
-  var sendingCount = 0
+  @exclusivity(unchecked) var sendingCount = 0
   /// Bytes of the request, and of a streaming reply, that have moved so far.
-  var receivedCount = 0
-  var sentCount = 0
-  var receiving: StallWatch?
-  var sending: StallWatch?
+  @exclusivity(unchecked) var receivedCount = 0
+  @exclusivity(unchecked) var sentCount = 0
+  @exclusivity(unchecked) var receiving: StallWatch?
+  @exclusivity(unchecked) var sending: StallWatch?
   /// `nil` until the response's headers are queued.
-  var body: OutboundBody?
-  var hasPeerEnded = false
+  @exclusivity(unchecked) var body: OutboundBody?
+  @exclusivity(unchecked) var hasPeerEnded = false
   /// The status is queued: nothing more may be sent.
-  var isEnded = false
+  @exclusivity(unchecked) var isEnded = false
 
   init(id: Int32, method: RPCMethod, call: ServerCall, started: Instant, deframer: MessageDeframer) {
     self.id = id

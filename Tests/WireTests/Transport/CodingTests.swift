@@ -133,23 +133,55 @@ import Testing
     }
   }
 
+  private static func collected(_ fields: [(String, String)], into collector: inout HeaderCollector) {
+    collector.removeAll()
+    for (name, value) in fields {
+      Array(name.utf8).withUnsafeBufferPointer { name in
+        Array(value.utf8).withUnsafeBufferPointer {
+          collector.add(name: name, value: $0, listBytesMax: 1 << 20)
+        }
+      }
+    }
+  }
+
   @Test("header blocks are the same only with the same names and values in the same order")
   func sameFields() {
-    func block(_ fields: [(String, String)]) -> HeaderBlock {
-      var block = HeaderBlock()
-      for (name, value) in fields { block.append(name: name, value: value.utf8) }
-      return block
+    var collector = HeaderCollector()
+    func isSame(_ one: [(String, String)], _ two: [(String, String)]) -> Bool {
+      Self.collected(one, into: &collector)
+      let block = collector.block()
+      Self.collected(two, into: &collector)
+      return collector.isEqual(to: block)
     }
-    let one = block([("a", "bc"), ("d", "e")])
-    #expect(one.hasSameFields(as: block([("a", "bc"), ("d", "e")])))
-    #expect(HeaderBlock().hasSameFields(as: HeaderBlock()))
+    let one = [("a", "bc"), ("d", "e")]
+    #expect(isSame(one, [("a", "bc"), ("d", "e")]))
+    #expect(isSame([], []))
     // The same bytes, cut otherwise.
-    #expect(!one.hasSameFields(as: block([("ab", "c"), ("d", "e")])))
-    #expect(!one.hasSameFields(as: block([("a", "bcd"), ("e", "")])))
-    #expect(!one.hasSameFields(as: block([("abcd", "e")])))
-    #expect(!one.hasSameFields(as: block([("a", "bc"), ("d", "f")])))
-    #expect(!one.hasSameFields(as: block([("d", "e"), ("a", "bc")])))
-    #expect(!one.hasSameFields(as: block([("a", "bc")])))
+    #expect(!isSame(one, [("ab", "c"), ("d", "e")]))
+    #expect(!isSame(one, [("a", "bcd"), ("e", "")]))
+    #expect(!isSame(one, [("abcd", "e")]))
+    #expect(!isSame(one, [("a", "bc"), ("d", "f")]))
+    #expect(!isSame(one, [("d", "e"), ("a", "bc")]))
+    #expect(!isSame(one, [("a", "bc")]))
+    // Requests that differ in their timeouts alone are the same but for those.
+    #expect(isSame(one + [("grpc-timeout", "1S")], [("grpc-timeout", "20m")] + one))
+    #expect(collector.timeout == .nanoseconds(20_000_000))
+  }
+
+  @Test("a header block of any size is collected whole, and of two timeouts the first counts")
+  func collector() {
+    let fields = (0..<200).map { ("name-\($0)", String(repeating: "v", count: $0)) }
+    var collector = HeaderCollector()
+    Self.collected(
+      [("grpc-timeout", "7n")] + fields + [("grpc-timeout", "8n"), ("grpc-timeout", "x")], into: &collector)
+    let block = collector.block()
+    #expect(block.indices.count == 200)
+    for (index, (name, value)) in fields.enumerated() {
+      #expect(block.name(index).elementsEqual(name.utf8) && block.value(index).elementsEqual(value.utf8))
+    }
+    #expect(collector.timeout == .nanoseconds(7))
+    Self.collected([("grpc-timeout", "1x")], into: &collector)
+    #expect(collector.timeout == .malformed && collector.block().isEmpty)
   }
 
   @Test("a method is found by its whole path only")

@@ -176,7 +176,8 @@ final class RawPeer {
 
   private func note(_ event: SessionEvent, _ bytes: [UInt8]) {
     switch event {
-    case .headers(let stream, let block, let ends, _):
+    case .headers(let stream, let headers, let ends, _):
+      let block = headers.block
       replies[stream, default: Reply()].headers.append(block)
       if let status = block.text(":status") { replies[stream]?.status = status }
       if ends { replies[stream]?.code = HTTP2Code.noError }
