@@ -32,28 +32,61 @@ package struct RankReply: Sendable, Equatable {
     package var id: String
     /// For people: "Because you watched Heat".
     package var name: String
-    package var titles: [RankedTitle]
+    package let titles: [RankedTitle]
+    /// What owns the titles' texts.
+    private let memory: (any AnyObject & Sendable)?
 
-    package init(id: String, name: String, titles: [RankedTitle]) {
+    /// `memory` is what owns the titles' texts.
+    package init(id: String, name: String, titles: [RankedTitle], memory: (any AnyObject & Sendable)?) {
       self.id = id
       self.name = name
       self.titles = titles
+      self.memory = memory
+    }
+
+    /// A row that keeps copies of its titles' texts.
+    package init(id: String, name: String, copying titles: [RankedTitle]) {
+      let copies = TitleTexts(titles.map(\.text))
+      self.init(
+        id: id, name: name,
+        titles: zip(titles, copies.texts).map { title, text in
+          RankedTitle(text: text, score: title.score, source: title.source)
+        }, memory: copies)
+    }
+
+    /// The same of strings.
+    package init(
+      id: String, name: String,
+      copying titles: [(id: String, name: String, score: Float, source: CandidateSource)]
+    ) {
+      let copies = TitleTexts(titles.map { (id: $0.id, name: $0.name) })
+      self.init(
+        id: id, name: name,
+        titles: zip(titles, copies.texts).map { title, text in
+          RankedTitle(text: text, score: title.score, source: title.source)
+        }, memory: copies)
+    }
+
+    package static func == (one: Row, two: Row) -> Bool {
+      one.id == two.id && one.name == two.name && one.titles == two.titles
     }
   }
 
   package struct RankedTitle: Sendable, Equatable {
-    package var id: String
-    package var name: String
+    package let text: TitleText
     /// The ranker's; on the rung `retrieval_order` the similarity.
     package var score: Float
     package var source: CandidateSource
 
-    package init(id: String, name: String, score: Float, source: CandidateSource) {
-      self.id = id
-      self.name = name
+    @inline(__always)
+    package init(text: TitleText, score: Float, source: CandidateSource) {
+      self.text = text
       self.score = score
       self.source = source
     }
+
+    package var id: String { String(decoding: text.id, as: UTF8.self) }
+    package var name: String { String(decoding: text.name, as: UTF8.self) }
   }
 
   package struct StageTime: Sendable, Equatable {

@@ -62,6 +62,9 @@ package final class CataloguePart: @unchecked Sendable {
 
   package func id(_ ordinal: Int) -> String { ids.text(ordinal) }
   package func name(_ ordinal: Int) -> String { names.text(ordinal) }
+  func titleText(_ ordinal: Int) -> TitleText {
+    TitleText(id: ids.bytes(ordinal), name: names.bytes(ordinal))
+  }
   package func contentHash(_ ordinal: Int) -> UInt64 { contentHashes[ordinal] }
 
   /// The title's ordinal in this part, by its id's UTF-8 bytes. The hash finds a slot, the id itself decides.
@@ -102,9 +105,20 @@ struct TextColumn {
       throw Refusal(
         .unreadable, at: "\(segment.name) section \(offsetsTag)", "doesn't divide section \(heapTag)")
     }
+    try checkText(segment, heapTag)
   }
 
-  /// Invalid UTF-8 comes out repaired: a String is always valid.
+  /// Texts go out as they lie here, so all of it is UTF-8, and none begins within a character.
+  private func checkText(_ segment: Segment, _ tag: SegmentTag) throws(Refusal) {
+    let place = "\(segment.name) section \(tag)"
+    do { _ = try UTF8Span(validating: heap.span) } catch {
+      throw Refusal(.unreadable, at: place, "is not UTF-8 at byte \(error.byteOffsets.lowerBound)")
+    }
+    for offset in offsets where Int(offset) < heap.count && heap[Int(offset)] & 0xc0 == 0x80 {
+      throw Refusal(.unreadable, at: place, "has a text that begins within a character, at byte \(offset)")
+    }
+  }
+
   func text(_ index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
 
   func bytes(_ index: Int) -> UnsafeRawBufferPointer {

@@ -68,6 +68,12 @@ package struct CatalogueView: Sendable {
     return part.name(local)
   }
 
+  /// Both, where they lie: valid while this view is held.
+  package func text(_ ordinal: UInt32) -> TitleText {
+    let (part, local) = place(ordinal)
+    return part.titleText(local)
+  }
+
   package func genres(_ ordinal: UInt32) -> UInt64 {
     let (part, local) = place(ordinal)
     return part.genreSets[local]

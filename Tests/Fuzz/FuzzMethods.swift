@@ -48,7 +48,7 @@ enum FuzzMethods {
             rows: [
               .init(
                 id: request.surface, name: request.profileID,
-                titles: [.init(id: "t", name: "T", score: 1, source: .new)])
+                copying: [(id: "t", name: "T", score: 1, source: .new)])
             ],
             snapshot: SnapshotName(
               sequence: 1, digest: "d", space: "s", model: "m", features: "f", policy: "p"),

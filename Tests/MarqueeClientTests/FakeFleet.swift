@@ -142,7 +142,7 @@ final class FakeReplica: Sendable {
             RankReply(
               requestID: request.requestID,
               rows: [
-                .init(id: "new", name: "New", titles: [.init(id: "t", name: "T", score: 1, source: .new)])
+                .init(id: "new", name: "New", copying: [(id: "t", name: "T", score: 1, source: .new)])
               ],
               snapshot: SnapshotName(
                 sequence: 1, digest: "d", space: "s", model: "m", features: "f", policy: "p"),

@@ -17,6 +17,16 @@ enum Reply {
     "Long Way Home 140", "Long Way Home 141", "Long Way Home 142", "Long Way Home 143", "Long Way Home 144",
     "Long Way Home 145", "Long Way Home 146", "Long Way Home 147", "Long Way Home 148", "Long Way Home 149",
   ]
+  /// As a replica has them, in a snapshot's memory.
+  private static let texts = TitleTexts(
+    zip(ids, names).map { TitleText(id: permanent($0), name: permanent($1)) })
+
+  private static func permanent(_ text: String) -> UnsafeRawBufferPointer {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+    copy.copyBytes(from: text.utf8)
+    return UnsafeRawBufferPointer(copy)
+  }
+
   static let snapshot = SnapshotName(
     sequence: 42, digest: "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
     space: "space-3",
@@ -28,16 +38,25 @@ enum Reply {
 
   static func source(_ index: Int, _ seed: Int) -> Int { 1 + (seed + index) % 6 }
 
+  private static let sources = (0...6).map { CandidateSource(rawValue: $0) ?? .popular }
+
   static func make(for request: RankRequest) -> RankReply {
-    let seed = seed(request.profileID.utf8)
-    let titles = (0..<min(request.titlesPerRow, titleCount)).map { index in
-      RankReply.RankedTitle(
-        id: ids[index], name: names[index], score: score(index, seed),
-        source: CandidateSource(rawValue: source(index, seed)) ?? .popular)
+    var profile = request.profileID
+    let seed = profile.withUTF8 { Self.seed($0) }
+    let texts = texts
+    let count = min(request.titlesPerRow, titleCount)
+    let titles = [RankReply.RankedTitle](unsafeUninitializedCapacity: count) { titles, made in
+      for index in 0..<count {
+        titles.initializeElement(
+          at: index,
+          to: RankReply.RankedTitle(
+            text: texts.texts[index], score: score(index, seed), source: sources[source(index, seed)]))
+      }
+      made = count
     }
     return RankReply(
       requestID: request.requestID,
-      rows: [RankReply.Row(id: "top_picks", name: "Top picks for you", titles: titles)], snapshot: snapshot,
-      rungs: [], region: "north", replica: "north-1", routingEpoch: 7)
+      rows: [RankReply.Row(id: "top_picks", name: "Top picks for you", titles: titles, memory: texts)],
+      snapshot: snapshot, rungs: [], region: "north", replica: "north-1", routingEpoch: 7)
   }
 }

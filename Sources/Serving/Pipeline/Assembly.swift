@@ -240,9 +240,8 @@ struct Assembly {
     return RankReply.Row(
       id: draft.row.id, name: name,
       titles: draft.titles.map {
-        RankReply.RankedTitle(
-          id: catalogue.id($0.ordinal), name: catalogue.name($0.ordinal), score: $0.score, source: $0.source)
-      })
+        RankReply.RankedTitle(text: catalogue.text($0.ordinal), score: $0.score, source: $0.source)
+      }, memory: pass.generation)
   }
 }
 

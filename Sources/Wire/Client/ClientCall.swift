@@ -19,7 +19,7 @@ package final class ClientCall: Sendable {
   /// With `compress` false it goes as it is, also in a call that was opened to compress.
   package func send(_ message: [UInt8], compress: Bool = true) async throws {
     let message = stream.compresses && compress ? WireMessage(gzipping: message) : WireMessage(message)
-    try await ends.gate.enter(message.bytes.count + OutboundBody.prefixCount)
+    try await ends.gate.enter(message.count + OutboundBody.prefixCount)
     link.perform(.send(stream, message))
   }
 

@@ -13,22 +13,19 @@ struct ExactWriter: ~Copyable {
   private var next: UnsafeMutablePointer<UInt8>
   private let end: UnsafeMutablePointer<UInt8>
 
-  private init(_ buffer: UnsafeMutableBufferPointer<UInt8>, byteCount: Int) {
-    guard let start = buffer.baseAddress else {
-      preconditionFailure("memory of \(byteCount) bytes has an address")
-    }
+  private init(_ start: UnsafeMutablePointer<UInt8>, byteCount: Int) {
     next = start
     end = start + byteCount
   }
 
-  /// What `body` writes: at most `byteCountMax` bytes.
-  static func bytes(byteCountMax: Int, _ body: (inout ExactWriter) -> Void) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: byteCountMax) { buffer, initializedCount in
-      var writer = ExactWriter(buffer, byteCount: byteCountMax)
-      let start = writer.next
-      body(&writer)
-      initializedCount = writer.next - start
-    }
+  /// How many bytes `body` writes at the start of `buffer`, which is large enough for all.
+  static func write(
+    into buffer: UnsafeMutableBufferPointer<UInt8>, _ body: (inout ExactWriter) -> Void
+  ) -> Int {
+    guard let start = buffer.baseAddress else { return 0 }
+    var writer = ExactWriter(start, byteCount: buffer.count)
+    body(&writer)
+    return writer.next - start
   }
 
   /// A nested message. Its length goes before it and is known after it: room is kept for `lengthByteCount` bytes of
@@ -75,14 +72,20 @@ struct ExactWriter: ~Copyable {
   /// writing it.
   @inline(__always)
   mutating func text(_ field: UInt8, at value: UnsafePointer<String>) {
-    let isWritten: Void? = value.pointee.utf8.withContiguousStorageIfAvailable { utf8 in
-      guard let source = utf8.baseAddress, utf8.count > 0 else { return }
-      header(field, byteCount: utf8.count)
-      precondition(end - next >= utf8.count)
-      copy(UnsafeRawPointer(source), utf8.count)
-      next += utf8.count
+    let isWritten: Void? = value.pointee.utf8.withContiguousStorageIfAvailable {
+      bytes(field, UnsafeRawBufferPointer($0))
     }
     if isWritten == nil { foreignText(field, value.pointee) }
+  }
+
+  /// A text that lies in memory as UTF-8.
+  @inline(__always)
+  mutating func bytes(_ field: UInt8, _ value: UnsafeRawBufferPointer) {
+    guard let source = value.baseAddress, value.count > 0 else { return }
+    header(field, byteCount: value.count)
+    precondition(end - next >= value.count)
+    copy(source, value.count)
+    next += value.count
   }
 
   /// A text that isn't stored as UTF-8: no string of ours, but Swift knows of such.

@@ -30,12 +30,19 @@ enum Field {
   static func text(
     _ value: UnsafeMutablePointer<CChar>?, _ name: String, max: Int = Limits.idByteCountMax
   ) throws(Fault) -> String {
-    guard let value else { return "" }
+    String(decoding: try utf8(value, name, max: max), as: UTF8.self)
+  }
+
+  /// A text where it lies.
+  static func utf8(
+    _ value: UnsafeMutablePointer<CChar>?, _ name: String, max: Int = Limits.idByteCountMax
+  ) throws(Fault) -> UnsafeRawBufferPointer {
+    guard let value else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     let count = strlen(value)
     guard count <= max else {
       throw Fault(.invalidArgument, "\(name) has \(count) bytes, more than \(max)")
     }
-    return String(cString: value)
+    return UnsafeRawBufferPointer(start: value, count: count)
   }
 
   static func requiredText(

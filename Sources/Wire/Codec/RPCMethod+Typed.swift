@@ -8,6 +8,16 @@ extension RPCMethod {
     answer:
       @escaping @Sendable (Request, ServerCall, @escaping @Sendable (Result<Reply, Fault>) -> Void) -> Void
   ) -> RPCMethod {
+    unary(method, decode: decode, send: { reply, call in call.reply(encode(reply)) }, answer: answer)
+  }
+
+  /// The same, `send` replying to the call.
+  static func unary<Request, Reply>(
+    _ method: MarqueeMethod, decode: @escaping @Sendable ([UInt8]) throws(Fault) -> Request,
+    send: @escaping @Sendable (Reply, ServerCall) -> Void,
+    answer:
+      @escaping @Sendable (Request, ServerCall, @escaping @Sendable (Result<Reply, Fault>) -> Void) -> Void
+  ) -> RPCMethod {
     RPCMethod(
       method.path, holdsDrain: method.holdsDrain,
       .unary { call, bytes in
@@ -15,7 +25,7 @@ extension RPCMethod {
         do throws(Fault) { request = try decode(bytes) } catch { return call.fail(error) }
         answer(request, call) { result in
           switch result {
-          case .success(let reply): call.reply(encode(reply))
+          case .success(let reply): send(reply, call)
           case .failure(let fault): call.fail(fault)
           }
         }

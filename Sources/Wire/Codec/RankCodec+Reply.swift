@@ -7,8 +7,19 @@ extension RankCodec {
   private static let rowLengthByteCount = 2
 
   /// The one hot message: room for all of it first, then one pass.
+  static func send(_ reply: RankReply, _ call: ServerCall) {
+    let byteCountMax = byteCountMax(reply)
+    call.reply(byteCountMax: byteCountMax) { write(reply, into: $0) }
+  }
+
   package static func encode(_ reply: RankReply) -> [UInt8] {
-    ExactWriter.bytes(byteCountMax: byteCountMax(reply)) { writer in
+    [UInt8](unsafeUninitializedCapacity: byteCountMax(reply)) { buffer, count in
+      count = write(reply, into: buffer)
+    }
+  }
+
+  private static func write(_ reply: RankReply, into buffer: UnsafeMutableBufferPointer<UInt8>) -> Int {
+    ExactWriter.write(into: buffer) { writer in
       writer.text(1, reply.requestID)
       for row in reply.rows {
         writer.nested(2, lengthByteCount: rowLengthByteCount) { write(row, to: &$0) }
@@ -39,10 +50,7 @@ extension RankCodec {
     var fields = 12
     for row in reply.rows {
       texts += row.id.utf8.count + row.name.utf8.count
-      // Not element by element: each would be retained and released.
-      row.titles.withUnsafeBufferPointer { titles in
-        for index in titles.indices { texts += titles[index].id.utf8.count + titles[index].name.utf8.count }
-      }
+      for title in row.titles { texts += title.text.id.count + title.text.name.count }
       // Of the row 3 and of each title 4 beside its own.
       fields += 3 + 5 * row.titles.count
     }
@@ -60,14 +68,12 @@ extension RankCodec {
   private static func write(_ row: RankReply.Row, to writer: inout ExactWriter) {
     writer.text(1, row.id)
     writer.text(2, row.name)
-    row.titles.withUnsafeBufferPointer { titles in
-      for index in titles.indices {
-        writer.nested(3, lengthByteCount: 1) { writer in
-          withUnsafePointer(to: titles[index].id) { writer.text(1, at: $0) }
-          withUnsafePointer(to: titles[index].name) { writer.text(2, at: $0) }
-          writer.float(3, titles[index].score)
-          writer.number(4, UInt64(titles[index].source.rawValue))
-        }
+    for title in row.titles {
+      writer.nested(3, lengthByteCount: 1) { writer in
+        writer.bytes(1, title.text.id)
+        writer.bytes(2, title.text.name)
+        writer.float(3, title.score)
+        writer.number(4, UInt64(title.source.rawValue))
       }
     }
   }

@@ -8,25 +8,43 @@ package enum RankCodec {
     marquee__v1__rank_response__init, fieldCountMax: Limits.rowCountMax * (Limits.titlesPerRowMax + 1) * 8)
 
   package static func decodeRequest(_ bytes: [UInt8]) throws(Fault) -> RankRequest {
+    if let fields = bytes.withUnsafeBytes({ everydayFields($0) }) { return try checked(fields) }
+    return try checked(try decodeFields(bytes))
+  }
+
+  /// By protobuf-c, whatever it is.
+  static func decodeFields(_ bytes: [UInt8]) throws(Fault) -> RequestFields {
     try request.decode(bytes) { message throws(Fault) in
-      let surface = try Field.text(message.surface, "surface")
-      let maturityMax = message.maturity_max == 0 ? 18 : message.maturity_max
-      guard 1...18 ~= maturityMax else {
-        throw Fault(.invalidArgument, "maturity_max \(maturityMax) is not between 1 and 18 (0 means 18)")
-      }
-      guard message.titles_per_row <= Limits.titlesPerRowMax else {
-        throw Fault(
-          .invalidArgument, "titles_per_row \(message.titles_per_row) is more than \(Limits.titlesPerRowMax)")
-      }
-      return RankRequest(
+      RequestFields(
         requestID: try Field.text(message.request_id, "request_id"),
-        profileID: try Field.requiredText(message.profile_id, "profile_id"),
-        surface: surface.isEmpty ? "home" : surface,
-        country: try country(try Field.requiredText(message.country, "country")),
-        maturityMax: UInt8(maturityMax), titlesPerRow: Int(message.titles_per_row),
+        profileID: try Field.text(message.profile_id, "profile_id"),
+        surface: try Field.text(message.surface, "surface"),
+        country: try Field.text(message.country, "country"),
+        maturityMax: message.maturity_max, titlesPerRow: message.titles_per_row,
         contextTitleID: try Field.text(message.context_title_id, "context_title_id"),
         debug: message.debug != 0)
     }
+  }
+
+  private static func checked(_ fields: RequestFields) throws(Fault) -> RankRequest {
+    let maturityMax = fields.maturityMax == 0 ? 18 : fields.maturityMax
+    guard 1...18 ~= maturityMax else {
+      throw Fault(
+        .invalidArgument, "RankRequest: maturity_max \(maturityMax) is not between 1 and 18 (0 means 18)")
+    }
+    guard fields.titlesPerRow <= Limits.titlesPerRowMax else {
+      throw Fault(
+        .invalidArgument,
+        "RankRequest: titles_per_row \(fields.titlesPerRow) is more than \(Limits.titlesPerRowMax)")
+    }
+    guard !fields.profileID.isEmpty else {
+      throw Fault(.invalidArgument, "RankRequest: profile_id is required")
+    }
+    return RankRequest(
+      requestID: fields.requestID, profileID: fields.profileID,
+      surface: fields.surface.isEmpty ? "home" : fields.surface, country: try country(fields.country),
+      maturityMax: UInt8(maturityMax), titlesPerRow: Int(fields.titlesPerRow),
+      contextTitleID: fields.contextTitleID, debug: fields.debug)
   }
 
   /// A maturity of 0 goes out as 1, the lowest that the message can say: its 0 means 18.
@@ -70,8 +88,11 @@ package enum RankCodec {
 
   private static func country(_ text: String) throws(Fault) -> String {
     let letters = text.utf8
+    guard !letters.isEmpty else { throw Fault(.invalidArgument, "RankRequest: country is required") }
     guard letters.count == 2, letters.allSatisfy({ isLetter($0) }) else {
-      throw Fault(.invalidArgument, "country \(text.debugDescription) is not two letters of ISO 3166-1")
+      throw Fault(
+        .invalidArgument,
+        "RankRequest: country \(text.debugDescription) is not two letters of ISO 3166-1")
     }
     return letters.allSatisfy { $0 <= UInt8(ascii: "Z") } ? text : text.uppercased()
   }
@@ -84,15 +105,18 @@ package enum RankCodec {
     RankReply.Row(
       id: try Field.text(message.id, "id"),
       name: try Field.text(message.name, "name", max: CodecLimits.textByteCountMax),
-      titles: try Field.list(
+      copying: try Field.list(
         message.titles, message.n_titles, "titles", max: Limits.titlesPerRowMax, title))
   }
 
+  /// Its texts lie in the message.
   private static func title(_ message: Marquee__V1__RankedTitle) throws(Fault) -> RankReply.RankedTitle {
     guard message.score.isFinite else { throw Fault(.invalidArgument, "score is not a number") }
+    let id = try Field.utf8(message.id, "id")
+    guard id.count > 0 else { throw Fault(.invalidArgument, "id is required") }
     return RankReply.RankedTitle(
-      id: try Field.requiredText(message.id, "id"),
-      name: try Field.text(message.name, "name", max: CodecLimits.textByteCountMax),
+      text: TitleText(
+        id: id, name: try Field.utf8(message.name, "name", max: CodecLimits.textByteCountMax)),
       score: message.score,
       source: CandidateSource(rawValue: Int(message.source.rawValue)) ?? .popular)
   }

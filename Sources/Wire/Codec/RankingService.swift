@@ -12,7 +12,7 @@ package enum RankingService {
     [
       .unary(
         .rank, decode: { bytes throws(Fault) in try RankCodec.decodeRequest(bytes) },
-        encode: { RankCodec.encode($0) }, answer: rank)
+        send: { RankCodec.send($0, $1) }, answer: rank)
     ]
   }
 }

@@ -90,7 +90,7 @@ final class MessageQueue: Sendable {
     let step = state.withLock { state -> Step in
       guard state.head < state.messages.count else { return state.end.map { .end($0) } ?? .nothingYet }
       let message = state.messages[state.head]
-      state.messages[state.head].bytes = []
+      state.messages[state.head] = WireMessage([])
       state.head += 1
       if state.head == state.messages.count {
         state.messages.removeAll(keepingCapacity: true)
@@ -101,7 +101,7 @@ final class MessageQueue: Sendable {
       }
       return .message(message)
     }
-    if case .message(let message) = step { taken(message.bytes.count) }
+    if case .message(let message) = step { taken(message.count) }
     return step
   }
 

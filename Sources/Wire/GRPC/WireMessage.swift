@@ -5,14 +5,34 @@ internal import Base
 /// A compressed one stays so while it waits, so that what is held for a peer is what the peer sent; it is inflated
 /// where it is taken.
 struct WireMessage: Sendable, Equatable {
-  var bytes: [UInt8]
-  var isCompressed = false
+  /// The message's bytes, and perhaps room behind them.
+  let storage: [UInt8]
+  let count: Int
+  let isCompressed: Bool
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  init(_ bytes: [UInt8]) { self.init(bytes: bytes, isCompressed: false) }
 
   init(bytes: [UInt8], isCompressed: Bool) {
-    self.bytes = bytes
+    storage = bytes
+    count = bytes.count
     self.isCompressed = isCompressed
+  }
+
+  /// What `write` puts into room for `byteCountMax` bytes; it answers how many those were.
+  init(byteCountMax: Int, _ write: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+    var room = MessageRoom.take(byteCountMax)
+    count = room.withUnsafeMutableBufferPointer {
+      write(UnsafeMutableBufferPointer(rebasing: $0[..<byteCountMax]))
+    }
+    precondition(0...byteCountMax ~= count, "a message larger than its room")
+    storage = room
+    isCompressed = false
+  }
+
+  var bytes: [UInt8] { count == storage.count ? storage : Array(storage[..<count]) }
+
+  static func == (one: WireMessage, two: WireMessage) -> Bool {
+    one.isCompressed == two.isCompressed && one.storage[..<one.count] == two.storage[..<two.count]
   }
 
   /// Gzipped, unless that doesn't make it smaller.

@@ -21,7 +21,7 @@ final class OutboundBody {
   /// A client's body ends without trailers.
   let hasTrailers: Bool
   /// Whether each read is written down as ``SessionEvent/bodyRead``.
-  let reportsReads: Bool
+  @exclusivity(unchecked) private(set) var reportsReads: Bool
   /// Set while HTTP/2 waits to be told that there is more.
   @exclusivity(unchecked) var isDeferred = false
 
@@ -32,10 +32,19 @@ final class OutboundBody {
     self.reportsReads = reportsReads
   }
 
+  /// As new, for another stream.
+  func reopen(reportsReads: Bool) {
+    discard()
+    isFinished = false
+    trailers = nil
+    isDeferred = false
+    self.reportsReads = reportsReads
+  }
+
   func append(_ message: WireMessage) {
     precondition(!isFinished, "a message after the end")
     if current == nil { current = message } else { waiting.append(message) }
-    pendingCount += message.bytes.count + Self.prefixCount
+    pendingCount += message.count + Self.prefixCount
   }
 
   func append(_ message: [UInt8]) { append(WireMessage(message)) }
@@ -48,7 +57,7 @@ final class OutboundBody {
   /// Gives up what has not left.
   func discard() {
     current = nil
-    waiting.removeAll()
+    if !waiting.isEmpty { waiting.removeAll() }
     head = 0
     offset = 0
     pendingCount = 0
@@ -59,7 +68,7 @@ final class OutboundBody {
     guard let base = target.baseAddress else { return 0 }
     var written = 0
     while written < target.count, let message = current {
-      let size = message.bytes.count
+      let size = message.count
       if offset < Self.prefixCount {
         let count = min(Self.prefixCount - offset, target.count - written)
         withUnsafeBytes(of: Self.prefix(of: message)) { prefix in
@@ -71,7 +80,7 @@ final class OutboundBody {
       if offset >= Self.prefixCount {
         let start = offset - Self.prefixCount
         let count = min(size - start, target.count - written)
-        message.bytes.withUnsafeBytes { bytes in
+        message.storage.withUnsafeBytes { bytes in
           if let bytes = bytes.baseAddress { memcpy(base + written, bytes + start, count) }
         }
         written += count
@@ -84,7 +93,7 @@ final class OutboundBody {
   }
 
   private static func prefix(of message: WireMessage) -> (UInt8, UInt8, UInt8, UInt8, UInt8) {
-    let size = message.bytes.count
+    let size = message.count
     return (
       message.isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: size >> 24),
       UInt8(truncatingIfNeeded: size >> 16), UInt8(truncatingIfNeeded: size >> 8),
@@ -94,14 +103,14 @@ final class OutboundBody {
 
   private func advance() {
     offset = 0
+    if let left = current.take() { MessageRoom.giveBack(left.storage) }
     guard head < waiting.count else {
-      current = nil
       waiting.removeAll(keepingCapacity: true)
       head = 0
       return
     }
     current = waiting[head]
-    waiting[head].bytes = []
+    waiting[head] = WireMessage([])
     head += 1
     if head >= 64 {
       waiting.removeFirst(head)

@@ -23,7 +23,8 @@ final class Session {
   @exclusivity(unchecked) private(set) var gatheredCount = 0
   /// Bytes of DATA among them.
   var dataSentCount: Int { inbox.dataSentCount }
-  /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then.
+  /// nghttp2 holds an unowned pointer to each of them until its stream closes, so they are kept until then; but for those
+  /// that are kept elsewhere.
   @exclusivity(unchecked) private var bodies = StreamTable<OutboundBody>()
   @exclusivity(unchecked) private var plainBodies: [Int32: PlainBody] = [:]
 
@@ -166,11 +167,12 @@ final class Session {
 
   // MARK: Streams
 
-  /// Answers a request. Without `headers`: the everyday ones. Without `body`: the headers end the stream.
-  func respond(stream: Int32, headers: HeaderBlock?, body: OutboundBody?) {
+  /// Answers a request. Without `headers`: the everyday ones. Without `body`: the headers end the stream. A body that
+  /// `isKept` is held by the caller until the stream has closed, or the session is gone.
+  func respond(stream: Int32, headers: HeaderBlock?, body: OutboundBody?, isKept: Bool = false) {
     var provider = nghttp2_data_provider()
     if let body {
-      bodies.set(stream, body)
+      if !isKept { bodies.set(stream, body) }
       provider = dataProvider(body)
     }
     withUnsafePointer(to: provider) { provider in
@@ -222,7 +224,7 @@ final class Session {
 
   /// Forgets what belongs to a stream that closed.
   func forget(stream: Int32) {
-    bodies.remove(stream)
+    if !bodies.isEmpty { bodies.remove(stream) }
     if !plainBodies.isEmpty { plainBodies.removeValue(forKey: stream) }
   }
 

@@ -38,7 +38,7 @@ package struct ResponseWriter: Sendable {
   /// ``ServerCall/compressReplies()``.
   package func send(_ message: [UInt8], compress: Bool = true) async throws {
     let message = call.packed(message, compress: compress)
-    try await gate.enter(message.bytes.count + OutboundBody.prefixCount)
+    try await gate.enter(message.count + OutboundBody.prefixCount)
     link.perform(.send(stream, message))
   }
 }

@@ -83,6 +83,15 @@ package final class ServerCall: Sendable {
     link.perform(.reply(stream, packed(message, compress: true)))
   }
 
+  /// Answers a unary call with what `write` puts into room for `byteCountMax` bytes; it answers how many those were.
+  package func reply(byteCountMax: Int, _ write: (UnsafeMutableBufferPointer<UInt8>) -> Int) {
+    let message = WireMessage(byteCountMax: byteCountMax, write)
+    guard replyEncoding.load(ordering: .relaxed) != .gzip else { return reply(message.bytes) }
+    answer()
+    decideEncoding()
+    link.perform(.reply(stream, message))
+  }
+
   /// Ends the call with `fault` as its status. A call that was cancelled meanwhile takes it silently.
   package func fail(_ fault: Fault) {
     answer()
@@ -99,14 +108,17 @@ package final class ServerCall: Sendable {
 
   /// A reply as it travels. The first one decides how those after it may.
   func packed(_ message: [UInt8], compress: Bool) -> WireMessage {
-    switch replyEncoding.load(ordering: .relaxed) {
-    case .identity: return WireMessage(message)
-    case .gzip: return compress ? WireMessage(gzipping: message) : WireMessage(message)
-    case .undecided:
-      let decided = replyEncoding.compareExchange(
-        expected: .undecided, desired: .identity, ordering: .relaxed)
-      return decided.exchanged ? WireMessage(message) : packed(message, compress: compress)
-    }
+    decideEncoding() == .gzip && compress ? WireMessage(gzipping: message) : WireMessage(message)
+  }
+
+  /// Replies are plain unless it was said before the first of them that they aren't.
+  @discardableResult
+  private func decideEncoding() -> ReplyEncoding {
+    let decided = replyEncoding.load(ordering: .relaxed)
+    guard decided == .undecided else { return decided }
+    let (isIdentity, other) = replyEncoding.compareExchange(
+      expected: .undecided, desired: .identity, ordering: .relaxed)
+    return isIdentity ? .identity : other
   }
 
   var announcesGzip: Bool { replyEncoding.load(ordering: .relaxed) == .gzip }

@@ -9,7 +9,7 @@ extension ServerConnection {
       guard let stream = streams[id], !stream.isEnded else { return }
       let body = openBody(stream, reportsReads: false)
       body.append(message)
-      countSending(stream, message.bytes.count + OutboundBody.prefixCount)
+      countSending(stream, message.count + OutboundBody.prefixCount)
       body.finish(trailers: trailers(stream, nil))
       session.resume(stream: id, body)
       end(stream, status: nil)
@@ -20,7 +20,7 @@ extension ServerConnection {
       guard let stream = streams[id], !stream.isEnded else { return }
       let body = openBody(stream, reportsReads: true)
       body.append(message)
-      countSending(stream, message.bytes.count + OutboundBody.prefixCount)
+      countSending(stream, message.count + OutboundBody.prefixCount)
       session.resume(stream: id, body)
     case .finish(let id):
       guard let stream = streams[id], !stream.isEnded else { return }
@@ -41,9 +41,10 @@ extension ServerConnection {
   /// The response's headers go out with its first message.
   func openBody(_ stream: ServerStream, reportsReads: Bool) -> OutboundBody {
     if let body = stream.body { return body }
-    let body = OutboundBody(hasTrailers: true, reportsReads: reportsReads)
+    let body = spareBodies.popLast() ?? OutboundBody(hasTrailers: true, reportsReads: reportsReads)
+    body.reopen(reportsReads: reportsReads)
     stream.body = body
-    session.respond(stream: stream.id, headers: responseHeaders(stream), body: body)
+    session.respond(stream: stream.id, headers: responseHeaders(stream), body: body, isKept: true)
     return body
   }
 

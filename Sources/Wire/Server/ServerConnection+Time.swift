@@ -25,7 +25,7 @@ extension ServerConnection {
     guard drainCause != .shutdown, !isClosed else { return .distantFuture }
     let (next, asks) = silence.look(now)
     if asks {
-      session.trim()
+      trim()
       session.ping(Self.silencePing)
     }
     if next == nil { transport?.close(Fault(.unavailable, "the peer does not answer")) }

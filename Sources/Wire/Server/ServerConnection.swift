@@ -34,12 +34,15 @@ final class ServerConnection: TransportOwner {
   var drainCause = DrainCause.age
   var age = ConnectionAge.notBegun
   @exclusivity(unchecked) var silence: PeerSilence
-  var sending: StallWatch
+  @exclusivity(unchecked) var sending: StallWatch
   /// Whether replies that wait to be read are read; see ``watchReader()``.
-  var reader: ReaderWatch
+  @exclusivity(unchecked) var reader: ReaderWatch
   @exclusivity(unchecked) var isClosed = false
   /// Whom to trust, when that changed before the peer had shown its certificate.
   var recheckAtOpening: TLSContext?
+  /// Bodies of calls that are over, for the next ones.
+  @exclusivity(unchecked) var spareBodies: [OutboundBody] = []
+  private static let spareBodiesMax = 16
   /// Reused for the messages that one piece of a body completes.
   @exclusivity(unchecked) var scratch: [WireMessage] = []
   /// Message bytes held for this connection: received, and queued for sending.
@@ -68,7 +71,9 @@ final class ServerConnection: TransportOwner {
 
   func attach(_ transport: Transport<ServerConnection>) {
     self.transport = transport
-    alarm.ring = { [weak self] now in self?.ring(now) ?? .distantFuture }
+    // Not weak: all that the loop does with an object that has a weak reference takes longer. The alarm is stopped when
+    // the transport closes, and that holds this connection until then.
+    alarm.ring = { [unowned self] now in ring(now) }
     alarm.set(handshakeDeadline)
   }
 
@@ -165,6 +170,7 @@ final class ServerConnection: TransportOwner {
     session.forget(stream: id)
     if !plainRequests.isEmpty { plainRequests[id] = nil }
     guard let stream = streams.remove(id) else { return }
+    defer { keep(stream.body.take()) }
     if !stream.isEnded {
       end(stream, status: .cancelled)
       stream.cancel(Fault(.cancelled, "the caller reset the stream (HTTP/2 code \(code))"))
@@ -172,6 +178,18 @@ final class ServerConnection: TransportOwner {
       stream.gate?.close(Fault(.cancelled, "the call has ended"))
     }
     release(stream)
+  }
+
+  private func keep(_ body: OutboundBody?) {
+    guard let body, spareBodies.count < Self.spareBodiesMax else { return }
+    body.discard()
+    spareBodies.append(body)
+  }
+
+  /// Gives back what is kept for the next calls: a connection that is silent needs none of it.
+  func trim() {
+    spareBodies = []
+    session.trim()
   }
 
   // MARK: Counting

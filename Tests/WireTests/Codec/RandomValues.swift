@@ -75,10 +75,11 @@ extension RandomValues {
       rows: list(5) { values in
         RankReply.Row(
           id: values.text(), name: values.text(max: 300),
-          titles: values.list(100) { values in
-            RankReply.RankedTitle(
+          copying: values.list(100) { values in
+            (
               id: values.id(), name: values.text(max: 200), score: values.float(),
-              source: values.one(CandidateSource.self))
+              source: values.one(CandidateSource.self)
+            )
           })
       },
       snapshot: snapshotName(), rungs: list(7) { $0.one(Rung.self) }, region: text(), replica: text(),

@@ -1,6 +1,7 @@
 import Base
 import Testing
-import Wire
+
+@testable import Wire
 
 @Suite struct RankCodecTests {
   private let sound = raw(field(2, "p1"), field(4, "DE"))
@@ -105,12 +106,52 @@ import Wire
       (0, [0]), (1, [0, 90, 130]), (3, [112, 113, 114, 115]), (100, [150, 200]),
     ] {
       for nameByteCount in nameByteCounts {
-        let title = RankReply.RankedTitle(
-          id: "t", name: String(repeating: "n", count: nameByteCount), score: 0.5, source: .new)
-        let row = RankReply.Row(id: "r", name: "", titles: Array(repeating: title, count: titles))
-        reply.rows = [row, RankReply.Row(id: "after", name: "it", titles: [title])]
+        let title = (
+          id: "t", name: String(repeating: "n", count: nameByteCount), score: Float(0.5),
+          source: CandidateSource.new
+        )
+        let row = RankReply.Row(id: "r", name: "", copying: Array(repeating: title, count: titles))
+        reply.rows = [row, RankReply.Row(id: "after", name: "it", copying: [title])]
         #expect(try RankCodec.decodeReply(RankCodec.encode(reply)) == reply)
       }
+    }
+  }
+
+  @Test("the pass for everyday requests reads what protobuf-c reads, or leaves it to protobuf-c")
+  func everyday() throws {
+    var values = RandomValues(seed: 7)
+    var readCount = 0
+    for round in 0..<4000 {
+      var bytes = RankCodec.encode(values.rankRequest())
+      // Most are damaged: bytes changed, cut off, put in, repeated.
+      if round % 4 != 0, !bytes.isEmpty {
+        let place = Int.random(in: 0..<bytes.count, using: &values.random)
+        switch round % 4 {
+        case 1: bytes[place] = UInt8.random(in: 0...255, using: &values.random)
+        case 2: bytes.removeSubrange(place...)
+        default: bytes.insert(contentsOf: bytes.prefix(place), at: place)
+        }
+      }
+      guard let fields = bytes.withUnsafeBytes({ RankCodec.everydayFields($0) }) else { continue }
+      readCount += 1
+      #expect(try fields == RankCodec.decodeFields(bytes), "\(bytes)")
+    }
+    #expect(readCount > 500)
+  }
+
+  @Test("requests out of the ordinary are read by protobuf-c, and mean the same")
+  func unusual() throws {
+    let plain = field(2, "p") + field(4, "DE")
+    let strange: [[UInt8]] = [
+      // A field that nobody knows, a number of more bytes than it needs, and one that is too large.
+      [15 << 3 | 2, 1, 65], [5 << 3, 0x90, 0x80, 0x00], [6 << 3, 0x90, 0x80, 0x80, 0x00],
+    ]
+    for addition in strange {
+      #expect(try RankCodec.decodeRequest(raw(plain, addition)).profileID == "p")
+    }
+    let broken: [[UInt8]] = [[0xff, 0xff, 0xff], [2 << 3 | 2, 3, 0x61, 0, 0x62], [2 << 3 | 2, 1, 0xc3]]
+    for bad in broken {
+      #expect(refusal(raw(plain, bad))?.code == .invalidArgument)
     }
   }
 
@@ -118,7 +159,7 @@ import Wire
   func minusZero() throws {
     var values = RandomValues(seed: 1)
     var reply = values.rankReply()
-    reply.rows = [.init(id: "r", name: "", titles: [.init(id: "t", name: "", score: -0.0, source: .new)])]
+    reply.rows = [.init(id: "r", name: "", copying: [(id: "t", name: "", score: -0.0, source: .new)])]
     let score = try RankCodec.decodeReply(RankCodec.encode(reply)).rows.first?.titles.first?.score
     #expect(score?.bitPattern == Float(-0.0).bitPattern)
   }

@@ -221,7 +221,7 @@ import Wire
   private static func reply(to request: RankRequest) -> RankReply {
     RankReply(
       requestID: request.requestID,
-      rows: [.init(id: "new", name: "New", titles: [.init(id: "t", name: "T", score: 1, source: .new)])],
+      rows: [.init(id: "new", name: "New", copying: [(id: "t", name: "T", score: 1, source: .new)])],
       snapshot: SnapshotName(sequence: 1, digest: "d", space: "s", model: "m", features: "f", policy: "p"),
       rungs: [.noHistory], region: "eu", replica: "eu-1", routingEpoch: 5)
   }
