@@ -169,6 +169,31 @@ import Wire
     await fleet.stop()
   }
 
+  @Test("a client that has the list of revoked certificates takes no server that is in it")
+  func revoked() async throws {
+    let directory = NSTemporaryDirectory() + "marquee-client-\(UInt64.random(in: 0...UInt64.max))"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let authority = try DevelopmentAuthority.create(in: directory + "/ca", trustDomain: "marquee.test")
+    let server = try authority.issue(role: .edge, name: "eu-0", into: directory + "/server")
+    let files = try authority.issue(role: .edgeClient, name: "caller", into: directory + "/caller")
+    let fleet = try await FakeFleet([("eu", 1)], tls: server.configuration())
+    for isRevoked in [false, true] {
+      if isRevoked {
+        _ = try authority.relist(revoking: [authority.serial(of: "eu-0", in: directory + "/server")])
+        try authority.distributeList(to: directory + "/caller")
+      }
+      var configuration = fleet.configuration(home: "eu")
+      configuration.tls = ClientConfiguration.TLSFiles(
+        authorities: files.authorities, certificate: files.certificateChain, key: files.privateKey,
+        trustDomain: files.trustDomain, revocations: files.revocations)
+      let client = try MarqueeClient(configuration)
+      let error = await failure { _ = try await client.rank(RankQuery(profile: "p", country: "DE")) }
+      #expect(error?.code == (isRevoked ? .unavailable : nil))
+      await client.close()
+    }
+    await fleet.stop()
+  }
+
   @Test("a configuration that can't work is refused at once")
   func badConfiguration() {
     for seeds in [[], ["nonsense"], ["h:0"], ["h:99999"], [":1"], ["a:b:1"]] {

@@ -60,6 +60,21 @@ def test_who_is_revoked_is_out_and_nobody_else_notices(make_fleet, shelf):
     assert load.report["failed"] == 0, load.report["first_failure"]
 
 
+def test_a_client_takes_no_server_that_its_list_has(make_fleet, shelf):
+    fleet = make_fleet(regions=("north",), replicas=1)
+    start(fleet)
+    # The servers' own list says nothing of it.
+    mine = fleet.directory / "mine"
+    shutil.copytree(fleet.certs, mine)
+    fleet.json("certs", "revoke", "edge", "--authority", str(mine))
+    rank = ("rank", "--edge", fleet.address("north-1"), "--profile", "syn-p-000001", "--country", "US", "--certs", str(mine))
+    for command in (rank, ("routing", "--from", fleet.address("north-1"), "--certs", str(mine))):
+        with pytest.raises(CommandFailed) as caught:
+            fleet.run(*command)
+        assert caught.value.code == 4 and "revoked" in caught.value.output, caught.value
+    fleet.run("status", "--control", fleet.control, "--certs", str(mine))
+
+
 def test_a_replica_that_is_revoked_is_cut_off(make_fleet):
     fleet = make_fleet(regions=("north",), replicas=1)
     start(fleet)

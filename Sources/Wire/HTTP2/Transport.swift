@@ -153,6 +153,8 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
 
   var isShakingHands: Bool { phase == .waiting || phase == .shakingHands }
 
+  func isRevoked(by context: TLSContext) -> Bool { tls.map { context.isRevoked($0) } ?? false }
+
   /// Whether the peer's certificate would still be taken; without TLS it always is.
   func standing(by context: TLSContext) -> TLSContext.Standing {
     tls.map { context.standing(of: $0) } ?? .trusted

@@ -139,14 +139,25 @@ extension ServerConnection {
           .trustWithdrawn, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
           reason: "the connection is drained: " + DrainCause.trust.fault.message))
       beginDrain(.trust)
-    case .revoked:
-      // Not drained: somebody else may have the key, and would get calls through until the end of the grace.
-      let fault = Fault(.unavailable, "this connection's certificate was revoked")
-      shared.audit?.record(
-        AuditEvent(
-          .certificateRevoked, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
-          reason: "the connection is cut: " + fault.message))
-      transport.close(fault)
+    case .revoked: cut(transport)
     }
+  }
+
+  /// A look that costs next to nothing, before ``recheck(_:)`` has its turn.
+  func cutIfRevoked(_ context: TLSContext) {
+    guard !isClosed, let transport, !transport.isShakingHands, transport.isRevoked(by: context) else {
+      return
+    }
+    cut(transport)
+  }
+
+  /// Not drained: somebody else may have the key, and would get calls through until the end of the grace.
+  private func cut(_ transport: Transport<ServerConnection>) {
+    let fault = Fault(.unavailable, "this connection's certificate was revoked")
+    shared.audit?.record(
+      AuditEvent(
+        .certificateRevoked, peer: peer.address, role: peer.role, uri: peer.uri, subject: peer.subject,
+        reason: "the connection is cut: " + fault.message))
+    transport.close(fault)
   }
 }

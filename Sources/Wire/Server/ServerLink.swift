@@ -84,6 +84,14 @@ extension ServerLink {
     }
   }
 
+  /// From any thread.
+  func cutIfRevoked(_ context: TLSContext) {
+    mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return }
+      eventLoop.execute { self.connection?.cutIfRevoked(context) }
+    }
+  }
+
   /// From any thread: looks after `milliseconds` whether its peer is still trusted.
   func recheck(_ context: TLSContext, after milliseconds: Int) {
     mailbox.withLock { mailbox in

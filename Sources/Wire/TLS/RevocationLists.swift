@@ -53,6 +53,16 @@ struct RevocationLists {
     self.warning = warning
   }
 
+  /// Whether one of them has the certificate. Serial numbers are too long to meet by chance among authorities of one name.
+  func have(_ certificate: OpaquePointer) -> Bool {
+    let issuer = X509_get_issuer_name(certificate)
+    return lists.contains { list in
+      var entry: OpaquePointer?
+      return X509_NAME_cmp(issuer, X509_CRL_get_issuer(list.handle)) == 0
+        && X509_CRL_get0_by_cert(list.handle, &entry, certificate) == 1
+    }
+  }
+
   /// Makes verifications by `store` look every peer's certificate up.
   func set(on store: OpaquePointer?, of path: String) throws(Fault) {
     for list in lists {

@@ -38,4 +38,9 @@ package struct TLSConfiguration: Sendable, Equatable {
     self.serverName = serverName
     self.serverRoles = serverRoles
   }
+
+  /// The list's file if peers are looked up in it; `nil` when it needn't be there, and isn't.
+  package func presentRevocationsFile() throws(Fault) -> String? {
+    try TLSFiles.read(self).revocations == nil ? nil : revocationsFile
+  }
 }

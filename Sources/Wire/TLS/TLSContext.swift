@@ -15,8 +15,8 @@ final class TLSContext: @unchecked Sendable {
   let side: Session.Side
   private let configuration: TLSConfiguration
   private let time: any TimeSource
-  /// When the lists of revoked certificates end, and when to say so before; `nil` when peers are not looked up.
-  private(set) var revocationsEnd: (end: Timestamp, warning: Timestamp)?
+  /// In which peers are looked up, if they are.
+  private(set) var revocations: RevocationLists?
 
   convenience init(
     _ configuration: TLSConfiguration, side: Session.Side, time: any TimeSource = SystemTime()
@@ -96,6 +96,14 @@ final class TLSContext: @unchecked Sendable {
     return standing
   }
 
+  /// Whether the peer's certificate is in a list: what ``standing(of:)`` finds too, without verifying anything.
+  func isRevoked(_ peer: TLSEngine) -> Bool {
+    guard let revocations else { return false }
+    var isRevoked = false
+    peer.withCertificates { certificate, _ in isRevoked = revocations.have(certificate) }
+    return isRevoked
+  }
+
   /// By our clock, not by OpenSSL's.
   private var seconds: time_t { time_t(time.now.milliseconds / 1000) }
 
@@ -142,7 +150,7 @@ final class TLSContext: @unchecked Sendable {
     if let revocations = files.revocations, let path = configuration.revocationsFile {
       let lists = try RevocationLists(revocations, of: path, authorities: authorities, now: time.now)
       try lists.set(on: store, of: path)
-      revocationsEnd = (lists.end, lists.warning)
+      self.revocations = lists
     }
     switch side {
     case .client: SSL_CTX_set_verify(context, SSL_VERIFY_PEER, noteRefusal)

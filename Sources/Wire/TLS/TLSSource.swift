@@ -110,7 +110,7 @@ final class TLSSource: Sendable {
   /// Says in good time, once a day, that a list ends: from then on nobody is let in.
   private func warn(_ state: inout State) {
     let now = time.now
-    guard let (end, warning) = state.context.revocationsEnd, warning <= now, state.nextWarning <= now else {
+    guard let lists = state.context.revocations, lists.warning <= now, state.nextWarning <= now else {
       return
     }
     state.nextWarning = now.advanced(bySeconds: 86_400)
@@ -118,7 +118,7 @@ final class TLSSource: Sendable {
       AuditEvent(
         .revocationsEnding,
         reason:
-          "\(configuration.revocationsFile ?? "the list of revoked certificates") is good until \(end.text), and "
+          "\(configuration.revocationsFile ?? "the list of revoked certificates") is good until \(lists.end.text), and "
           + "from then on nobody is let in: bring a newer one (`marquee certs renew` makes one)"))
   }
 

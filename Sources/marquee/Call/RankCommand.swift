@@ -21,11 +21,12 @@ struct CallOptions: ParsableArguments {
   }
 
   func client() throws -> MarqueeClient {
-    let files = try identity.tls(role: .edgeClient).map {
-      ClientConfiguration.TLSFiles(
-        authorities: $0.authoritiesFile, certificate: $0.certificateChainFile ?? "",
-        key: $0.privateKeyFile ?? "",
-        trustDomain: $0.trustDomain)
+    var files: ClientConfiguration.TLSFiles?
+    if let tls = try identity.tls(role: .edgeClient) {
+      files = ClientConfiguration.TLSFiles(
+        authorities: tls.authoritiesFile, certificate: tls.certificateChainFile ?? "",
+        key: tls.privateKeyFile ?? "", trustDomain: tls.trustDomain,
+        revocations: try tls.presentRevocationsFile())
     }
     var configuration = ClientConfiguration(seeds: edge.map(\.description), homeRegion: region, tls: files)
     configuration.rankTimeout = .milliseconds(timeout)
