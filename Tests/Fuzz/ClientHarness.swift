@@ -1,31 +1,31 @@
 import Base
 import NIOCore
-import NIOEmbedded
 
 @testable import Wire
 
 /// A client's connection without a socket, with calls on it.
-final class ClientHarness {
-  let loop = EmbeddedEventLoop()
-  let channel: EmbeddedChannel
-  let time = ManualTime(now: Timestamp(seconds: 1_700_000_000))
+final class ClientHarness: Harness {
+  /// Calls of one input: enough for limits and order, and what they cost is most of an input's time.
+  private static let callsMax = 8
+
   let client: ClientSession
   private let core: ClientCore
-  private(set) var output: [UInt8] = []
   private(set) var streams: [ClientStream] = []
   private let outcomes = Outcomes()
 
-  private static var limits: WireLimits {
+  private static let metadata = Metadata(["x": "y"])
+  private static let limits: WireLimits = {
     var limits = WireLimits()
     limits.messageBytesMax = 2048
     limits.headerListBytesMax = 1024
     limits.streamWindowBytes = 4096
     limits.sendQueueBytesMax = 512
     return limits
-  }
+  }()
 
   init() {
-    channel = EmbeddedChannel(loop: loop)
+    let loop = FuzzLoop()
+    let time = ManualTime(now: Timestamp(seconds: 1_700_000_000))
     let target = ClientTarget(
       host: "fuzz", port: 1, tls: nil, limits: Self.limits,
       keepalive: Keepalive(intervalMilliseconds: 5000, timeoutMilliseconds: 2000), time: time)
@@ -33,67 +33,48 @@ final class ClientHarness {
     // So that a call which may move to another connection fails instead: there is no other.
     core.close()
     client = ClientSession(target: target, core: core)
+    super.init(loop: loop, time: time)
     let transport = Transport(session: client.session, tls: nil, owner: client, limits: Self.limits)
     client.transport = transport
-    do {
-      try channel.pipeline.syncOperations.addHandler(transport)
-      try channel.connect(to: SocketAddress(unixDomainSocketPath: "/fuzz")).wait()
-    } catch { found("no channel: \(error)") }
+    channel.begin(transport)
     settle()
   }
 
-  var isOpen: Bool { channel.isActive }
+  override func timePassed() { if isOpen { _ = client.ring(time.instant) } }
 
-  func receive(_ bytes: [UInt8]) {
-    guard isOpen, !bytes.isEmpty else { return }
-    do { try channel.writeInbound(channel.allocator.buffer(bytes: bytes)) } catch {}
-    settle()
-  }
-
-  func advance(milliseconds: Int64) {
-    time.advance(milliseconds: milliseconds)
-    loop.advanceTime(by: .milliseconds(milliseconds))
-    if isOpen { _ = client.ring(time.instant) }
-    settle()
-  }
-
-  func setWritable(_ isWritable: Bool) {
-    guard isOpen else { return }
-    channel.isWritable = isWritable
-    channel.pipeline.fireChannelWritabilityChanged()
-    settle()
-  }
-
-  func openUnary(_ request: [UInt8], deadline milliseconds: UInt64?) {
-    guard isOpen, client.hasRoom else { return }
-    let number = outcomes.begin()
-    let stream = ClientStream(
-      path: "/f.F/Unary", metadata: Metadata(["x": "y"]), deadline: deadline(milliseconds),
-      messageBytesMax: Self.limits.messageBytesMax, compresses: false,
-      shape: .unary(request: WireMessage(request)) { [outcomes] in outcomes.end(number, $0) })
-    open(stream)
+  func openUnary(_ request: ArraySlice<UInt8>, deadline milliseconds: UInt64?) {
+    guard let number = beginCall() else { return }
+    open(
+      ClientStream(
+        path: "/f.F/Unary", metadata: Self.metadata, deadline: deadline(milliseconds),
+        messageBytesMax: Self.limits.messageBytesMax, compresses: false,
+        shape: .unary(request: WireMessage(Array(request))) { [outcomes] in outcomes.end(number, $0) }))
   }
 
   func openStreaming(deadline milliseconds: UInt64?) {
-    guard isOpen, client.hasRoom else { return }
-    let number = outcomes.begin()
+    guard let number = beginCall() else { return }
     let slot = StreamSlot()
     let bound = NIOLoopBound(client, eventLoop: loop)
     let ends = StreamingEnds(
-      queue: MessageQueue { count in if let stream = slot.stream { bound.value.took(stream, count) } },
+      queue: MessageQueue { [loop] count in
+        loop.execute { if let stream = slot.stream { bound.value.took(stream, count) } }
+      },
       gate: SendGate(high: Self.limits.sendQueueBytesMax))
     let stream = ClientStream(
       path: "/f.F/Streaming", metadata: Metadata(), deadline: deadline(milliseconds),
       messageBytesMax: Self.limits.messageBytesMax, compresses: true, shape: .streaming(ends))
     slot.set(stream)
-    open(stream)
     Task { [outcomes] in
       do {
         while try await ends.queue.next(bytesMax: 2048) != nil {}
         outcomes.end(number, ends.failure)
       } catch { outcomes.end(number, error) }
     }
-    settle()
+    open(stream)
+  }
+
+  private func beginCall() -> Int? {
+    isOpen && client.hasRoom && streams.count < Self.callsMax ? outcomes.begin() : nil
   }
 
   private func open(_ stream: ClientStream) {
@@ -106,21 +87,13 @@ final class ClientHarness {
     milliseconds.map { time.instant.advanced(byMilliseconds: $0) }
   }
 
-  func settle() {
-    repeat { loop.run() } while FuzzTasks.run() > 0
-    do {
-      while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
-        output.append(contentsOf: buffer.readableBytesView)
-      }
-    } catch { found("what was written is no bytes: \(error)") }
-  }
-
   /// The server goes: every caller has heard how its call ended, once.
   func finish() {
-    _ = try? channel.finish(acceptAlreadyClosed: true)
-    settle()
+    peerLeaves()
     guard streams.allSatisfy(\.isEnded) else { found("a call that never ends") }
     outcomes.check()
+    end()
+    FrameCheck.check(channel.output, fromServer: false)
   }
 }
 

@@ -9,7 +9,7 @@ func fuzzDeframer(_ input: [UInt8]) {
   let encoding: MessageEncoding = [.identity, .gzip, .unknown("br")][Int(mode & 3) % 3]
   let side: Session.Side = mode & 4 == 0 ? .server : .client
   let cuts = bytes.take(4).map(Int.init)
-  let body = bytes.all()
+  let body = Array(bytes.all())
   let whole = deframe([body[...]], side, encoding)
   var pieces: [ArraySlice<UInt8>] = []
   var rest = body[...]

@@ -1,77 +1,80 @@
-/// HTTP/2 frames written by hand.
-enum FrameBytes {
+/// HTTP/2 frames written by hand, one behind the other.
+struct FrameBytes {
   static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-  static func frame(type: UInt8, flags: UInt8, stream: Int32, _ payload: [UInt8]) -> [UInt8] {
-    [16, 8, 0].map { UInt8(truncatingIfNeeded: payload.count >> $0) } + [type, flags]
-      + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: stream >> $0) } + payload
+  private(set) var bytes: [UInt8] = []
+
+  mutating func clear() { bytes.removeAll(keepingCapacity: true) }
+
+  mutating func append(_ byte: UInt8) { bytes.append(byte) }
+  mutating func append(_ more: some Collection<UInt8>) { bytes.append(contentsOf: more) }
+
+  mutating func append32(_ number: UInt32) {
+    bytes.append(UInt8(truncatingIfNeeded: number >> 24))
+    bytes.append(UInt8(truncatingIfNeeded: number >> 16))
+    bytes.append(UInt8(truncatingIfNeeded: number >> 8))
+    bytes.append(UInt8(truncatingIfNeeded: number))
   }
 
-  static func headers(
-    _ fields: [(String, [UInt8])], stream: Int32, endsStream: Bool
-  ) -> [UInt8] {
-    frame(
-      type: 1, flags: endsStream ? 5 : 4, stream: stream, fields.flatMap { literal(Array($0.0.utf8), $0.1) })
+  /// A frame with what `payload` writes.
+  mutating func frame(type: UInt8, flags: UInt8, stream: Int32, _ payload: (inout FrameBytes) -> Void) {
+    let start = bytes.count
+    append32(0)
+    append(flags)
+    append32(UInt32(bitPattern: stream))
+    payload(&self)
+    let count = bytes.count - start - 9
+    bytes[start] = UInt8(truncatingIfNeeded: count >> 16)
+    bytes[start + 1] = UInt8(truncatingIfNeeded: count >> 8)
+    bytes[start + 2] = UInt8(truncatingIfNeeded: count)
+    bytes[start + 3] = type
+  }
+
+  mutating func frame(type: UInt8, flags: UInt8, stream: Int32, _ payload: some Collection<UInt8>) {
+    frame(type: type, flags: flags, stream: stream) { $0.append(payload) }
+  }
+
+  /// A frame whose payload is one number.
+  mutating func frame(type: UInt8, flags: UInt8 = 0, stream: Int32, number: UInt32) {
+    frame(type: type, flags: flags, stream: stream) { $0.append32(number) }
+  }
+
+  mutating func settings(flags: UInt8 = 0) { frame(type: 4, flags: flags, stream: 0) { _ in } }
+
+  /// A message with gRPC's prefix, in a DATA frame of its own.
+  mutating func data(
+    _ message: some Collection<UInt8>, flag: UInt8 = 0, stream: Int32, endsStream: Bool
+  ) {
+    frame(type: 0, flags: endsStream ? 1 : 0, stream: stream) { $0.message(message, flag: flag) }
+  }
+
+  mutating func message(_ message: some Collection<UInt8>, flag: UInt8 = 0) {
+    append(flag)
+    append32(UInt32(message.count))
+    append(message)
   }
 
   /// HPACK: literal without indexing, name and value as they are.
-  static func literal(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
-    [0] + length(name.count) + name + length(value.count) + value
+  mutating func literal(_ name: StaticString, _ value: some Collection<UInt8>) {
+    append(0)
+    appendLength(name.utf8CodeUnitCount)
+    append(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    appendLength(value.count)
+    append(value)
   }
 
-  private static func length(_ count: Int) -> [UInt8] {
-    guard count >= 127 else { return [UInt8(count)] }
-    var bytes: [UInt8] = [127]
+  mutating func literal(_ name: StaticString, _ value: StaticString) {
+    literal(name, UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+  }
+
+  private mutating func appendLength(_ count: Int) {
+    guard count >= 127 else { return append(UInt8(count)) }
+    append(127)
     var rest = count - 127
     while rest >= 128 {
-      bytes.append(UInt8(rest & 127) | 128)
+      append(UInt8(rest & 127) | 128)
       rest >>= 7
     }
-    return bytes + [UInt8(rest)]
-  }
-
-  /// With gRPC's prefix.
-  static func message(_ bytes: [UInt8], flag: UInt8 = 0) -> [UInt8] {
-    [flag] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: bytes.count >> $0) } + bytes
-  }
-}
-
-/// Looks at what we have written: whole frames of sizes that everyone takes, and no stream that goes on after its end.
-enum FrameCheck {
-  static func check(_ output: [UInt8], fromServer: Bool) {
-    var rest = output[...]
-    if !fromServer {
-      guard rest.starts(with: FrameBytes.preface) else { found("a client without a preface") }
-      rest = rest.dropFirst(FrameBytes.preface.count)
-    }
-    var ended: Set<UInt32> = []
-    var continued: UInt32?
-    var isFirst = true
-    while !rest.isEmpty {
-      guard rest.count >= 9 else { found("half a frame's head") }
-      let head = Array(rest.prefix(9))
-      let count = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
-      let (type, flags) = (head[3], head[4])
-      let stream = head[5...].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
-      guard count <= 16_384, rest.count >= 9 + count else { found("a frame of \(count) bytes") }
-      rest = rest.dropFirst(9 + count)
-      guard !isFirst || type == 4 else { found("SETTINGS are not first") }
-      isFirst = false
-      guard continued == nil || (type == 9 && continued == stream) else {
-        found("a header block that breaks")
-      }
-      switch type {
-      case 0, 1:
-        guard stream > 0, !ended.contains(stream) else { found("stream \(stream) goes on after its end") }
-        if flags & 1 != 0 { ended.insert(stream) }
-        if type == 1, flags & 4 == 0 { continued = stream }
-      case 3: break
-      case 4, 6, 7:
-        guard stream == 0 else { found("a frame of type \(type) on stream \(stream)") }
-      case 8: break
-      case 9: if flags & 4 != 0 { continued = nil }
-      default: found("a frame of type \(type)")
-      }
-    }
+    append(UInt8(rest))
   }
 }

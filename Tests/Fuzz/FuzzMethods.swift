@@ -30,7 +30,7 @@ enum FuzzMethods {
       "/f.F/Expand", admits: .everyone, holdsDrain: false,
       .streaming { _, requests, writer in
         for try await message in requests {
-          for byte in message.prefix(40) { try await writer.send([UInt8](repeating: byte, count: 100)) }
+          for byte in message.prefix(8) { try await writer.send([UInt8](repeating: byte, count: 100)) }
         }
       }),
   ]

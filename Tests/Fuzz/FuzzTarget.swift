@@ -48,15 +48,15 @@ struct FuzzBytes {
   mutating func byte() -> UInt8 { rest.popFirst() ?? 0 }
 
   /// A byte of length, then as many bytes. 255 means all that is left.
-  mutating func bytes() -> [UInt8] {
+  mutating func bytes() -> ArraySlice<UInt8> {
     let count = byte()
     return count == 255 ? all() : take(Int(count))
   }
 
-  mutating func take(_ count: Int) -> [UInt8] {
+  mutating func take(_ count: Int) -> ArraySlice<UInt8> {
     defer { rest = rest.dropFirst(count) }
-    return Array(rest.prefix(count))
+    return rest.prefix(count)
   }
 
-  mutating func all() -> [UInt8] { take(rest.count) }
+  mutating func all() -> ArraySlice<UInt8> { take(rest.count) }
 }

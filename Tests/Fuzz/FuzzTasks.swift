@@ -9,6 +9,8 @@ enum FuzzTasks {
   /// Guard for `nonisolated(unsafe)`: there is one thread.
   nonisolated(unsafe) private static var ready: [UnownedJob] = []
   private static let executor = Executor()
+  /// Guard for `nonisolated(unsafe)`: there is one thread.
+  nonisolated(unsafe) private(set) static var isRunning = false
 
   private final class Executor: SerialExecutor {
     func enqueue(_ job: UnownedJob) { ready.append(job) }
@@ -26,6 +28,9 @@ enum FuzzTasks {
 
   /// Until every task waits for something else or has ended. Returns how many steps that took.
   static func run() -> Int {
+    guard !ready.isEmpty else { return 0 }
+    isRunning = true
+    defer { isRunning = false }
     var index = 0
     while index < ready.count {
       let job = ready[index]

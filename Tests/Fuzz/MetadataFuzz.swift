@@ -2,21 +2,22 @@ import Base
 
 @testable import Wire
 
+private let names = [
+  "x", "x-bin", "grpc-message", "grpc-status", "grpc-status-details-bin", "grpc-encoding", ":path",
+].map { Array($0.utf8)[...] }
+
 /// A header list of any names and values: its metadata, what they become on the way back, and how a call's end reads.
 func fuzzMetadata(_ input: [UInt8]) {
   var bytes = FuzzBytes(input)
   var block = HeaderBlock()
-  let names = [
-    "x", "x-bin", "grpc-message", "grpc-status", "grpc-status-details-bin", "grpc-encoding", ":path",
-  ]
   while !bytes.isAtEnd {
     let kind = Int(bytes.byte())
-    let name = kind < names.count ? Array(names[kind].utf8) : bytes.bytes()
+    let name = kind < names.count ? names[kind] : bytes.bytes()
     let value = bytes.bytes()
     name.withUnsafeBufferPointer { name in
       value.withUnsafeBufferPointer { block.append(name: name, value: $0) }
     }
-    checkCodings(value)
+    checkCodings(Array(value))
   }
   let metadata = Metadata(decoding: block)
   var written = HeaderBlock()
