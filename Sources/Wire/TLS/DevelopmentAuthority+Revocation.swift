@@ -99,7 +99,7 @@ extension DevelopmentAuthority {
   /// Throws when the certificate isn't one that this list is for.
   package func serial(of target: String, in folder: String) throws(Fault) -> SerialNumber {
     let named = "\(folder)/\(target).pem"
-    let paths: [String] = [target, named]
+    let paths: [String] = [named, target]
     guard let path = paths.first(where: { access($0, F_OK) == 0 }) else {
       do throws(Fault) { return try SerialNumber(target) } catch {
         throw Fault(
