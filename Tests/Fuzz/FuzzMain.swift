@@ -23,13 +23,15 @@ func runFuzzer(
     }
     FuzzTarget.current = target
     FuzzTasks.take()
+    atexit { say("slowest input: \(FuzzTime.slowestMicroseconds) us of processor time") }
     // libFuzzer sees the arguments without the target's name.
     var count = CommandLine.argc - 1
     var arguments = CommandLine.unsafeArgv + 1
     arguments.pointee = CommandLine.unsafeArgv.pointee
     exit(
       runFuzzer(&count, &arguments) { start, count in
-        FuzzTarget.current.body(Array(UnsafeBufferPointer(start: start, count: count)))
+        let input = Array(UnsafeBufferPointer(start: start, count: count))
+        FuzzTime.measure { FuzzTarget.current.body(input) }
         return 0
       })
   }
