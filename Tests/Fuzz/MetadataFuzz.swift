@@ -4,7 +4,7 @@ import Base
 
 private let names = [
   "x", "x-bin", "grpc-message", "grpc-status", "grpc-status-details-bin", "grpc-encoding", ":path",
-].map { Array($0.utf8)[...] }
+]
 
 /// A header list of any names and values: its metadata, what they become on the way back, and how a call's end reads.
 func fuzzMetadata(_ input: [UInt8]) {
@@ -12,11 +12,9 @@ func fuzzMetadata(_ input: [UInt8]) {
   var block = HeaderBlock()
   while !bytes.isAtEnd {
     let kind = Int(bytes.byte())
-    let name = kind < names.count ? names[kind] : bytes.bytes()
+    let name = kind < names.count ? names[kind] : String(decoding: bytes.bytes(), as: UTF8.self)
     let value = bytes.bytes()
-    name.withUnsafeBufferPointer { name in
-      value.withUnsafeBufferPointer { block.append(name: name, value: $0) }
-    }
+    block.append(name: name, value: value)
     checkCodings(Array(value))
   }
   let metadata = Metadata(decoding: block)
