@@ -3,8 +3,10 @@ internal import NIOPosix
 /// Memory for messages on their way out, used again and again by the threads that write them: an allocator takes longer
 /// over a few kilobytes than encoding them does.
 final class MessageRoom {
-  /// Larger messages have memory of their own.
+  /// Larger messages have memory of their own, and so have small ones: what waits for a slow reader is counted by its
+  /// bytes, and must not hold many times as much.
   static let byteCount = 4096
+  static let byteCountLeast = 1024
   private static let countMax = 128
 
   /// Guard for `nonisolated(unsafe)`: each thread sees a value of its own.
@@ -21,7 +23,9 @@ final class MessageRoom {
 
   /// At least `byteCountMax` bytes that mean nothing.
   static func take(_ byteCountMax: Int) -> [UInt8] {
-    guard byteCountMax <= byteCount else { return [UInt8](repeating: 0, count: byteCountMax) }
+    guard byteCountLeast...byteCount ~= byteCountMax else {
+      return [UInt8](repeating: 0, count: byteCountMax)
+    }
     return current.free.popLast() ?? [UInt8](repeating: 0, count: byteCount)
   }
 

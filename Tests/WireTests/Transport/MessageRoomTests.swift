@@ -7,7 +7,7 @@ import Testing
   func reuse() {
     for round in 0..<300 {
       let count = round % 7
-      let message = WireMessage(byteCountMax: 100) { room in
+      let message = WireMessage(byteCountMax: 2000) { room in
         for index in 0..<count { room[index] = UInt8(round & 0xff) }
         return count
       }
@@ -23,7 +23,7 @@ import Testing
 
   @Test("a message that is still held elsewhere keeps its bytes when its room is used again")
   func shared() {
-    let first = WireMessage(byteCountMax: 10) { room in
+    let first = WireMessage(byteCountMax: 2000) { room in
       room[0] = 1
       return 1
     }
@@ -31,11 +31,20 @@ import Testing
     body.append(first)
     var left = [UInt8](repeating: 0, count: 16)
     _ = left.withUnsafeMutableBytes { body.read(into: $0) }
-    let second = WireMessage(byteCountMax: 10) { room in
+    let second = WireMessage(byteCountMax: 2000) { room in
       room[0] = 2
       return 1
     }
     #expect(first.bytes == [1] && second.bytes == [2])
+  }
+
+  @Test("a small message holds no more than it may take")
+  func small() {
+    let message = WireMessage(byteCountMax: 100) { room in
+      room[0] = 1
+      return 1
+    }
+    #expect(message.bytes == [1] && message.storage.count == 100)
   }
 
   @Test("what is larger than the room has memory of its own")
