@@ -29,6 +29,14 @@ struct WireMessage: Sendable, Equatable {
     isCompressed = false
   }
 
+  /// The same in memory of its own size, for when it has to wait; its room is free for others.
+  consuming func fitted() -> WireMessage {
+    guard storage.count > count else { return self }
+    let exact = WireMessage(bytes: Array(storage[..<count]), isCompressed: isCompressed)
+    MessageRoom.giveBack(storage)
+    return exact
+  }
+
   var bytes: [UInt8] { count == storage.count ? storage : Array(storage[..<count]) }
 
   static func == (one: WireMessage, two: WireMessage) -> Bool {

@@ -10,6 +10,8 @@
 struct HeaderCollector: ~Copyable {
   private static let byteCountLeast = 512
   private static let fieldCountLeast = 16
+  /// A larger block is not what a peer says again and again, and so nothing to keep memory for.
+  private static let byteCountKept = 2048
 
   private var bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: byteCountLeast)
   private var byteCapacity = byteCountLeast
@@ -71,6 +73,21 @@ struct HeaderCollector: ~Copyable {
       fields.deallocate()
       fields = larger
     }
+  }
+
+  var isLarge: Bool { byteCapacity > Self.byteCountKept || fieldCapacity > 2 * Self.fieldCountLeast }
+
+  /// Drops the fields if their memory is more than the next block will need; what was counted stays.
+  mutating func giveBack() {
+    guard isLarge else { return }
+    bytes.deallocate()
+    fields.deallocate()
+    byteCapacity = Self.byteCountLeast
+    fieldCapacity = Self.fieldCountLeast
+    bytes = .allocate(capacity: byteCapacity)
+    fields = .allocate(capacity: fieldCapacity)
+    byteCount = 0
+    fieldCount = 0
   }
 
   /// Whether `block` has the same names and values in the same order.

@@ -9,7 +9,7 @@ final class Inbox {
   @exclusivity(unchecked) var bytes: [UInt8] = []
   @exclusivity(unchecked) var spareEvents: [SessionEvent] = []
   @exclusivity(unchecked) var spareBytes: [UInt8] = []
-  @exclusivity(unchecked) private var collector = HeaderCollector()
+  @exclusivity(unchecked) private(set) var collector = HeaderCollector()
   @exclusivity(unchecked) private var lastHeaders: ReceivedHeaders?
   let headerListBytesMax: Int
   /// What was sent, and what came of the header blocks, since ``Session`` last asked.
@@ -52,14 +52,17 @@ final class Inbox {
   @inline(__always)
   func field(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
     collector.add(name: name, value: value, listBytesMax: headerListBytesMax)
-    return collector.listBytes <= 4 * headerListBytesMax
+    guard collector.listBytes > 4 * headerListBytesMax else { return true }
+    collector.giveBack()
+    return false
   }
 
   /// The block that has ended.
   private func headers() -> ReceivedHeaders {
     if let lastHeaders, collector.isEqual(to: lastHeaders.block) { return lastHeaders }
     let headers = ReceivedHeaders(collector.block())
-    lastHeaders = headers
+    lastHeaders = collector.isLarge ? nil : headers
+    collector.giveBack()
     return headers
   }
 

@@ -15,6 +15,8 @@ final class OutboundBody {
   @exclusivity(unchecked) private var offset = 0
   /// Bytes that have not left yet, prefixes counted.
   @exclusivity(unchecked) private(set) var pendingCount = 0
+  /// Whether a message may have room behind it.
+  @exclusivity(unchecked) private var hasRoom = false
   @exclusivity(unchecked) private(set) var isFinished = false
   /// What follows the last message: `nil` is the everyday trailers, `grpc-status: 0`.
   @exclusivity(unchecked) private(set) var trailers: HeaderBlock?
@@ -45,6 +47,7 @@ final class OutboundBody {
     precondition(!isFinished, "a message after the end")
     if current == nil { current = message } else { waiting.append(message) }
     pendingCount += message.count + Self.prefixCount
+    if message.storage.count > message.count { hasRoom = true }
   }
 
   func append(_ message: [UInt8]) { append(WireMessage(message)) }
@@ -61,6 +64,20 @@ final class OutboundBody {
     head = 0
     offset = 0
     pendingCount = 0
+    hasRoom = false
+  }
+
+  /// Bytes of memory that its messages are in.
+  var storedCount: Int {
+    (current?.storage.count ?? 0) + waiting[head...].reduce(0) { $0 + $1.storage.count }
+  }
+
+  /// Holds no more than its messages: they don't leave as soon as they usually do.
+  func fit() {
+    guard hasRoom else { return }
+    hasRoom = false
+    if let message = current.take() { current = message.fitted() }
+    for index in waiting.indices { waiting[index] = waiting[index].fitted() }
   }
 
   /// Moves up to `target.count` bytes out; returns how many.

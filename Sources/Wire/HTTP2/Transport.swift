@@ -11,6 +11,8 @@ protocol TransportOwner: AnyObject, SendableMetatype {
   func transportWillReport()
   /// `bytes` is what data events point into.
   func transport(didReceive event: SessionEvent, bytes: [UInt8])
+  /// What could leave has left, for now.
+  func transportDidFlush()
   /// Exactly once: nothing more is received. The last bytes may still be on their way out.
   func transportDidClose(_ fault: Fault)
   /// Exactly once, after everything else: the socket is closed.
@@ -20,6 +22,7 @@ protocol TransportOwner: AnyObject, SendableMetatype {
 extension TransportOwner {
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {}
   func transportWillReport() {}
+  func transportDidFlush() {}
 }
 
 /// Carries one HTTP/2 session over a NIO channel, with TLS or without; lives on the channel's event loop.
@@ -172,6 +175,7 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
       close(error as? Fault ?? Fault(.unavailable, "HTTP/2 failed while sending"))
       return
     }
+    owner.transportDidFlush()
     if phase == .open, session.isOver { close(Fault(.unavailable, "the connection has ended")) }
   }
 

@@ -124,6 +124,12 @@ final class ServerConnection: TransportOwner {
 
   func transportWillReport() { heardAt = shared.time.instant }
 
+  /// Replies that wait are counted by their bytes, and so hold no more.
+  func transportDidFlush() {
+    guard sendingCount > reader.bytesMax else { return }
+    for stream in streams.values { stream.body?.fit() }
+  }
+
   func transport(didReceive event: SessionEvent, bytes: [UInt8]) {
     // What was heard along with the end of the connection: nobody is there for it.
     guard !isClosed else { return }

@@ -59,5 +59,6 @@ extension ConformanceCase {
 let protocolError = [HTTP2Code.protocolError]
 let flowControlError = [HTTP2Code.flowControlError]
 let streamClosed = [HTTP2Code.streamClosed]
+let streamClosedOrProtocolError = [HTTP2Code.streamClosed, HTTP2Code.protocolError]
 let frameSizeError = [HTTP2Code.frameSizeError]
 let compressionError = [HTTP2Code.compressionError]

@@ -75,7 +75,7 @@ extension ConformanceCase {
     ConformanceCase("5.1 half-closed: HEADERS", Raw.headers(1) + Raw.headers(1), .stream(1, streamClosed)),
     ConformanceCase(
       "5.1 half-closed: CONTINUATION", Raw.headers(1) + Raw.continuation(1, [("a", "b")]),
-      .stream(1, streamClosed + protocolError)),
+      .stream(1, streamClosedOrProtocolError)),
     ConformanceCase(
       "5.1 half-closed by DATA: DATA", open + Raw.data(1, []) + Raw.data(1, []), .stream(1, streamClosed)),
     ConformanceCase(
@@ -85,7 +85,7 @@ extension ConformanceCase {
     ConformanceCase("5.1 reset: HEADERS", open + Raw.reset(1) + Raw.headers(1), .stream(1, streamClosed)),
     ConformanceCase(
       "5.1 reset: CONTINUATION", open + Raw.reset(1) + Raw.continuation(1, [("a", "b")]),
-      .stream(1, streamClosed + protocolError)),
+      .stream(1, streamClosedOrProtocolError)),
     ConformanceCase("5.1 closed: DATA") { peer in
       peer.send(Raw.headers(1))
       try await expect(.answered(1), peer)
@@ -102,7 +102,7 @@ extension ConformanceCase {
       peer.send(Raw.headers(1))
       try await expect(.answered(1), peer)
       peer.send(Raw.continuation(1, [("a", "b")]))
-      try await expect(.connection(streamClosed + protocolError), peer)
+      try await expect(.connection(streamClosedOrProtocolError), peer)
     },
     ConformanceCase("5.1.1 an even number", Raw.headers(2), .connection(protocolError)),
     ConformanceCase(

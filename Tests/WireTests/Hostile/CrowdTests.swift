@@ -78,8 +78,11 @@ import Testing
       if index % 100 == 0 { highest = max(highest, try residentBytes()) }
     }
     highest = max(highest, try residentBytes())
-    // Both ends live in this process, so this counts the bad peers' side, too.
-    #expect(highest - before <= 64 << 20, "\((highest - before) >> 20) MiB")
+    // Both ends live in this process, so this counts the bad peers' side, too. A sanitizer that watches memory keeps
+    // what was given back: then this says nothing.
+    if dlsym(nil, "__asan_init") == nil {
+      #expect(highest - before <= 64 << 20, "\((highest - before) >> 20) MiB")
+    }
     while echo.server.counters.connectionsOpen > 1 {
       #expect(try await client.unary(EchoServer.unary, [3]).message == [3])
       try await Task.sleep(for: .milliseconds(10))

@@ -56,6 +56,9 @@ import Testing
     }
     #expect(taken == 8)
     #expect(kept.block().bytes.count == 8002)
+    // What it was collected in is not kept for the next.
+    let (isLarge, staysLarge) = (kept.isLarge, inbox.collector.isLarge)
+    #expect(isLarge && !staysLarge)
   }
 
   @Test("a peer's table of four gigabytes makes ours no larger")

@@ -34,6 +34,9 @@ final class EchoServer: Sendable {
     (host, port) = try await server.start()
   }
 
+  /// A held call holds its method, and that `seen`.
+  deinit { seen.forgetHeld() }
+
   func client(
     tls: TLSConfiguration? = nil, limits: WireLimits = WireLimits(), loops: WireLoops = sharedLoops,
     keepalive: Keepalive? = nil
@@ -136,6 +139,8 @@ final class Seen: Sendable {
   func note(_ text: String) { notes.withLock { $0.append(text) } }
   func hold(_ call: ServerCall) { held.withLock { $0.append(call) } }
   var heldCount: Int { held.withLock { $0.count } }
+
+  func forgetHeld() { held.withLock { $0 = [] } }
 
   /// Answers every held call.
   func letGo() {

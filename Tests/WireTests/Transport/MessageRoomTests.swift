@@ -38,6 +38,36 @@ import Testing
     #expect(first.bytes == [1] && second.bytes == [2])
   }
 
+  @Test("messages that wait hold no more than their bytes, and leave as they were written")
+  func fitting() {
+    let body = OutboundBody(hasTrailers: true, reportsReads: false)
+    let messages = (1...3).map { number in
+      WireMessage(byteCountMax: 2000) { room in
+        room.update(repeating: UInt8(number))
+        return 1500
+      }
+    }
+    for message in messages { body.append(message) }
+    let expected = messages.flatMap { framed($0.bytes) }
+    var left = [UInt8](repeating: 0, count: 4 << 10)
+    var count = left.withUnsafeMutableBytes {
+      body.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<700]))
+    }
+    #expect(body.storedCount == 3 * MessageRoom.byteCount)
+    body.fit()
+    #expect(body.storedCount == 3 * 1500)
+    // The rooms are for others now.
+    _ = WireMessage(byteCountMax: 2000) { room in
+      room.update(repeating: 9)
+      return 2000
+    }
+    count += left.withUnsafeMutableBytes {
+      body.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[count...]))
+    }
+    #expect(count == left.count && left == Array(expected[..<count]))
+    #expect(body.storedCount == 1500)
+  }
+
   @Test("a small message holds no more than it may take")
   func small() {
     let message = WireMessage(byteCountMax: 100) { room in
