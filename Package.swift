@@ -84,6 +84,10 @@ let package = Package(
     .executableTarget(
       name: "rpc-bench-server", dependencies: ["Base", "Wire", "CMessages", "CProtobufC", nioPosix],
       path: "Tests/RPCBenchServer", swiftSettings: strict),
+    // Scripts/bench ranker measures rankers alone with it.
+    .executableTarget(
+      name: "ranker-bench", dependencies: ["Base", "Ranking"], path: "Tests/RankerBench",
+      swiftSettings: strict),
     tests("Base"),
     tests("Wire", ["Base", "CMessages", "InteropService", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),

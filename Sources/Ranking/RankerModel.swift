@@ -62,7 +62,8 @@ package struct RankerModel: @unchecked Sendable {
       }
     }
     let names = try segment.array("NAME", of: UInt8.self)
-    features = try Self.names(Array(names), count: featureCount, place: "\(name) section NAME")
+    features = try FeatureNames.decode(
+      Array(names), count: featureCount, place: "\(name) section NAME")
     guard let norm = norms.baseAddress, let weight = weights.baseAddress, let bias = biases.baseAddress else {
       throw Refusal(.unreadable, at: name, "has an empty section")
     }
@@ -137,17 +138,6 @@ package struct RankerModel: @unchecked Sendable {
       return Layer(inputs: layer.inputs, outputs: layer.outputs, panels: weights, bias: biases)
     }
   }
-
-  private static func names(_ bytes: [UInt8], count: Int, place: String) throws(Refusal) -> [String] {
-    guard let text = String(validating: bytes, as: UTF8.self), text.utf8.last == UInt8(ascii: "\n") else {
-      throw Refusal(.unreadable, at: place, "is not a list of names in UTF-8")
-    }
-    let names = text.dropLast().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    guard names.count == count, !names.contains(""), Set(names).count == count else {
-      throw Refusal(.unreadable, at: place, "does not name \(count) different features")
-    }
-    return names
-  }
 }
 
 /// What one worker thread needs to score. Reused; grows only for a wider model.
@@ -155,6 +145,7 @@ package final class RankerScratch {
   static let blockCount = 128
   private(set) var first: UnsafeMutableBufferPointer<Float> = .allocate(capacity: 0)
   private(set) var second: UnsafeMutableBufferPointer<Float> = .allocate(capacity: 0)
+  let trees = TreeScratch()
 
   package init() {}
 

@@ -43,19 +43,11 @@ struct RankerModelTests {
     return scores
   }
 
-  private func file() throws -> String {
-    var template = Array("/tmp/marquee-ranking-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw DiskFault(.failed, path: "/tmp", errnoText()) }
-    close(descriptor)
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
   @Test(
     "scores are those of the layers written out, from memory and from the segment",
     arguments: [[1], [16, 1], [33, 7, 1], [64, 32, 1], [5, 5, 5, 5, 1]])
   func scoresPlainly(widths: [Int]) throws {
-    let path = try file()
+    let path = try temporaryFile()
     defer { unlink(path) }
     for features in [1, 10, 64] {
       let parameters = parameters(widths, features: features)
@@ -95,7 +87,7 @@ struct RankerModelTests {
 
   @Test("parameters that can't be a segment are refused")
   func unwritable() throws {
-    let path = try file()
+    let path = try temporaryFile()
     defer { unlink(path) }
     let good = parameters([4, 1], features: 3)
     var bad = good
@@ -112,7 +104,7 @@ struct RankerModelTests {
 
   @Test("damaged segments are refused or score within bounds")
   func damaged() throws {
-    let path = try file()
+    let path = try temporaryFile()
     defer { unlink(path) }
     try parameters([8, 1], features: 6).write(to: path)
     let whole = try SystemDisk().read(path, limit: 1 << 20)
@@ -137,7 +129,7 @@ struct RankerModelTests {
 
   @Test("heads, layers, names and numbers out of bounds are refused with their place")
   func refusals() throws {
-    let path = try file()
+    let path = try temporaryFile()
     defer { unlink(path) }
     let open = {
       (head: [UInt32], names: String, norms: [Float], sizes: [UInt32], weights: [Float], biases: [Float])

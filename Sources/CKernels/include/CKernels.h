@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "Trees.h"
+
 #pragma clang assume_nonnull begin
 
 // Outputs of a dense layer, and centroids, are packed in panels of this many columns.

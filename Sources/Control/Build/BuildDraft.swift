@@ -39,11 +39,12 @@ struct BuildDraft {
     if let path = options.rankerPath {
       // Opened here, so that a wrong file fails on the builder's desk and not on every replica.
       let bytes = try disk.read(path, limit: Self.smallByteCountMax)
-      let model = try RankerModel(opening: MappedBytes(copying: bytes), name: path)
+      let model = try RankerSegment.open(MappedBytes(copying: bytes), name: path)
       guard model.features == CandidateFeatures.names else {
         throw Fault(
           .invalidArgument,
-          "the ranker \(path) wants the features \(model.features): train it with this build")
+          "the ranker \(path) wants the features \(model.features.joined(separator: " ").prefix(512)), "
+            + "and candidates have \(CandidateFeatures.names.joined(separator: " ")): train it on these")
       }
       try disk.writeDurably(bytes, to: ranker)
     } else if let parent {

@@ -15,7 +15,7 @@ package final class Generation: Sendable {
   package let catalogue: CatalogueView
   package let vectors: PartitionedVectors
   package let index: PartitionedIndex
-  package let ranker: RankerModel
+  package let ranker: any Ranker
   package let features: FeatureDefinitions
   package let policy: Policy
   package let audiences: Audiences

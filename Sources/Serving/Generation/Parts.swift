@@ -12,7 +12,7 @@ struct Parts {
   let catalogue: CatalogueView
   let vectors: PartitionedVectors
   let index: PartitionedIndex
-  let ranker: RankerModel
+  let ranker: any Ranker
   let features: FeatureDefinitions
   let policy: Policy
 
@@ -30,7 +30,7 @@ struct Parts {
         .unreadable, at: "statistics/all",
         "has \(catalogue.liveCount) live titles, and the manifest \(snapshot.manifest.titleCount)")
     }
-    ranker = try RankerModel(opening: try snapshot.segment(kind: "ranker", name: "all"), name: "ranker/all")
+    ranker = try RankerSegment.open(try snapshot.segment(kind: "ranker", name: "all"), name: "ranker/all")
     guard ranker.features == CandidateFeatures.names else {
       throw Refusal(
         .unreadable, at: "ranker/all",

@@ -98,9 +98,6 @@ final class RankPipeline {
 
   // MARK: Ranking
 
-  /// Candidates scored between two looks at the clock: some 10 µs.
-  private static let blockCount = 64
-
   private func score(_ pass: inout Pass) {
     let generation = pass.generation
     let count = scratch.candidates.count
@@ -117,7 +114,8 @@ final class RankPipeline {
     var done = 0
     while done < count {
       guard time.instant <= pass.plan.ranking, !pass.job.cancellation.isCancelled else { break }
-      let end = min(done + Self.blockCount, count)
+      // As many as the ranker scores at once between two looks at the clock: some 10 to 100 µs.
+      let end = min(done + generation.ranker.blockCount, count)
       for index in done..<end {
         CandidateFeatures.write(
           inputs(index, pass, today: today),

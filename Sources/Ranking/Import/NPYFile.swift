@@ -1,0 +1,112 @@
+package import Base
+
+/// Arrays of numbers in NumPy's file format (NEP 1), which the field's tools write and read.
+package enum NPYFile {
+  package struct Contents: Sendable {
+    /// One or two.
+    package var shape: [Int]
+    package var values: [Float]
+  }
+
+  private static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
+  package static let elementCountMax = 1 << 30
+
+  /// Reads floats, doubles or whole numbers, little-endian, of one or two dimensions, as floats.
+  package static func read(_ mapped: MappedBytes, name: String) throws(Refusal) -> Contents {
+    let bytes = mapped.bytes
+    guard bytes.count >= 12, bytes.prefix(6).elementsEqual(magic), (1...3).contains(bytes[6]) else {
+      throw Refusal(.malformed, at: "\(name) byte 0", "is no .npy file of format 1 to 3")
+    }
+    let isShort = bytes[6] == 1
+    let begin = isShort ? 10 : 12
+    let length = isShort ? Int(bytes.word(at: 8) & 0xffff) : Int(bytes.word(at: 8))
+    guard length <= 1 << 16, begin + length <= bytes.count else {
+      throw Refusal(.truncated, at: "\(name) byte 8", "says a head of \(length) bytes")
+    }
+    let head = String(decoding: bytes[begin..<begin + length], as: UTF8.self)
+    let place = "\(name) byte \(begin)"
+    guard let type = quoted(after: "'descr':", in: head), head.contains("'fortran_order': False"),
+      let shape = shape(head)
+    else {
+      throw Refusal(
+        .malformed, at: place, "has no head that names a type, an order of rows and a shape of 1 or 2")
+    }
+    let (count, overflow) = shape.reduce((1, false)) { partial, side in
+      let (product, overflow) = partial.0.multipliedReportingOverflow(by: side)
+      return (product, partial.1 || overflow)
+    }
+    guard !overflow, count <= elementCountMax else {
+      throw Refusal(.limitExceeded, at: place, "has the shape \(shape)")
+    }
+    let data = UnsafeRawBufferPointer(rebasing: bytes[(begin + length)...])
+    let values: [Float]? =
+      switch type {
+      case "<f4": read(data, count, of: UInt32.self) { Float(bitPattern: $0) }
+      case "<f8": read(data, count, of: UInt64.self) { Float(Double(bitPattern: $0)) }
+      case "<i4": read(data, count, of: Int32.self) { Float($0) }
+      case "<i8": read(data, count, of: Int64.self) { Float($0) }
+      case "|u1": read(data, count, of: UInt8.self) { Float($0) }
+      default: throw Refusal(.malformed, at: place, "has elements of \(type): save it as float32")
+      }
+    guard let values else {
+      throw Refusal(
+        .truncated, at: "\(name) byte \(begin + length)",
+        "has \(data.count) bytes for \(count) elements of \(type)")
+    }
+    return Contents(shape: shape, values: values)
+  }
+
+  private static func read<Element: FixedWidthInteger & BitwiseCopyable>(
+    _ data: UnsafeRawBufferPointer, _ count: Int, of type: Element.Type, _ make: (Element) -> Float
+  ) -> [Float]? {
+    let width = MemoryLayout<Element>.stride
+    guard data.count == count * width else { return nil }
+    return (0..<count).map {
+      make(Element(littleEndian: data.loadUnaligned(fromByteOffset: $0 * width, as: Element.self)))
+    }
+  }
+
+  private static func quoted(after key: String, in head: String) -> String? {
+    let parts = head.split(separator: "'", omittingEmptySubsequences: false).map(String.init)
+    guard let place = parts.firstIndex(of: String(key.dropFirst().prefix { $0 != "'" })),
+      place + 2 < parts.count
+    else { return nil }
+    return parts[place + 2]
+  }
+
+  private static func shape(_ head: String) -> [Int]? {
+    guard let open = head.firstIndex(of: "("), let close = head.firstIndex(of: ")"), open < close else {
+      return nil
+    }
+    let words = head[head.index(after: open)..<close].split(whereSeparator: { ", ".contains($0) })
+    let sides = words.compactMap { Int($0) }
+    guard sides.count == words.count, (1...2).contains(sides.count), sides.allSatisfy({ $0 >= 0 }) else {
+      return nil
+    }
+    return sides
+  }
+
+  /// A file of floats; `columns` is `nil` for one dimension.
+  package static func bytes(_ values: [Float], columns: Int? = nil) -> [UInt8] {
+    bytes(values.map(\.bitPattern), type: "<f4", columns: columns)
+  }
+
+  /// A file of whole numbers, of one dimension.
+  package static func bytes(_ values: [Int]) -> [UInt8] {
+    bytes(values.map { Int64($0) }, type: "<i8", columns: nil)
+  }
+
+  private static func bytes<Element: FixedWidthInteger>(
+    _ values: [Element], type: String, columns: Int?
+  ) -> [UInt8] {
+    let shape = columns.map { "(\(values.count / $0), \($0))" } ?? "(\(values.count),)"
+    var head = "{'descr': '\(type)', 'fortran_order': False, 'shape': \(shape), }"
+    head += String(repeating: " ", count: 63 - (10 + head.utf8.count) % 64) + "\n"
+    var bytes = magic + [1, 0]
+    bytes.reserveCapacity(values.count * MemoryLayout<Element>.stride + 256)
+    bytes.append(littleEndian: UInt16(head.utf8.count))
+    bytes += Array(head.utf8)
+    for value in values { bytes.append(littleEndian: value) }
+    return bytes
+  }
+}

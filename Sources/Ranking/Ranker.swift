@@ -1,0 +1,40 @@
+package import Base
+
+/// What gives candidates their scores: layers or trees, behind one door.
+package protocol Ranker: Sendable {
+  /// The features of a row, in order.
+  var features: [String] { get }
+  /// Rows that are scored at once without waste; a batch may have any number.
+  var blockCount: Int { get }
+
+  /// Scores candidates: the logit of each, higher is better. The same bits from every level of kernels.
+  ///
+  /// - Parameters:
+  ///   - rows: `count` rows of `features.count` floats, row after row; what is not a number is a missing value.
+  ///   - scores: room for `count`.
+  func score(
+    _ rows: UnsafeBufferPointer<Float>, count: Int, into scores: UnsafeMutableBufferPointer<Float>,
+    scratch: RankerScratch)
+}
+
+/// Opens a ranker segment of any family.
+package enum RankerSegment {
+  package static func open(_ mapped: MappedBytes, name: String) throws(Refusal) -> any Ranker {
+    guard mapped.count >= Segment.headerByteCount else {
+      throw Refusal(.truncated, at: name, "has \(mapped.count) bytes, less than a header")
+    }
+    switch SegmentTag(word: mapped.bytes.word(at: 8)) {
+    case TreeRanker.kind: return try TreeRanker(opening: mapped, name: name)
+    default: return try RankerModel(opening: mapped, name: name)
+    }
+  }
+}
+
+extension RankerModel: Ranker {
+  /// Some 10 µs of work: a row of layers costs the same in any company.
+  package var blockCount: Int { 64 }
+}
+
+extension TreeRanker: Ranker {
+  package var blockCount: Int { Self.rowCount }
+}
