@@ -62,7 +62,7 @@ let package = Package(
     room("Features", ["Base"]),
     room("Embedding", ["Base", "Catalogue", "CKernels"]),
     room("Retrieval", ["Base", "CKernels"]),
-    room("Ranking", ["Base", "CKernels"]),
+    room("Ranking", ["Base", "CKernels", "CMessages", "CProtobufC"]),
     room("Serving", ["Base", "Snapshots", "Catalogue", "Features", "Retrieval", "Ranking"]),
     room(
       "Control",

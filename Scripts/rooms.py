@@ -20,7 +20,7 @@ ARROWS = {
     "Features": {"Base"},
     "Embedding": {"Base", "Catalogue", "CKernels"},
     "Retrieval": {"Base", "CKernels"},
-    "Ranking": {"Base", "CKernels"},
+    "Ranking": {"Base", "CKernels", "CMessages", "CProtobufC"},
     "Serving": {"Base", "Snapshots", "Catalogue", "Features", "Retrieval", "Ranking"},
     "Control": {"Base", "Snapshots", "Catalogue", "Embedding", "Features", "Retrieval", "Ranking", "GRDB", "Yams"},
     "MarqueeClient": {"Base", "Wire"},

@@ -126,6 +126,20 @@ package struct RankerModel: @unchecked Sendable {
     }
   }
 
+  /// The same as plain arrays, for the quantiser.
+  package var network: LayerNetwork {
+    LayerNetwork(
+      features: features, scales: features.indices.map { scales[$0] },
+      shifts: features.indices.map { -means[$0] * scales[$0] }, fills: features.indices.map { means[$0] },
+      reach: MK_FEATURE_LIMIT,
+      layers: layers.map { layer in
+        LayerNetwork.Layer(
+          inputs: layer.inputs, outputs: layer.outputs,
+          weights: LayerNetwork.unpacked(layer.panels, inputs: layer.inputs, outputs: layer.outputs),
+          bias: (0..<layer.outputs).map { layer.bias[$0] })
+      }, link: ScoreLink(.sigmoid))
+  }
+
   private static func layers(
     _ shape: RankerShape, weights: UnsafePointer<Float>, biases: UnsafePointer<Float>
   ) -> [Layer] {
@@ -146,6 +160,7 @@ package final class RankerScratch {
   private(set) var first: UnsafeMutableBufferPointer<Float> = .allocate(capacity: 0)
   private(set) var second: UnsafeMutableBufferPointer<Float> = .allocate(capacity: 0)
   let trees = TreeScratch()
+  let layers = LayerScratch()
 
   package init() {}
 

@@ -21,7 +21,9 @@ struct Marquee: AsyncParsableCommand {
       CommandGroup(name: "Set up", subcommands: [CertsCommand.self, KeysCommand.self]),
       CommandGroup(
         name: "Build",
-        subcommands: [CatalogCommand.self, TrainCommand.self, PolicyCommand.self, SnapshotCommand.self]),
+        subcommands: [
+          CatalogCommand.self, TrainCommand.self, ModelCommand.self, PolicyCommand.self, SnapshotCommand.self,
+        ]),
       CommandGroup(name: "Serve", subcommands: [ControlCommand.self, EdgeCommand.self]),
       CommandGroup(
         name: "Operate",

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "Layers.h"
 #include "Trees.h"
 
 #pragma clang assume_nonnull begin

@@ -4,6 +4,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
+#include "marquee/onnx/model.pb-c.h"
 #include "marquee/v1/control.pb-c.h"
 #include "marquee/v1/ranking.pb-c.h"
 #include "marquee/v1/routing.pb-c.h"

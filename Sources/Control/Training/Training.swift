@@ -27,6 +27,8 @@ package struct Training: Sendable {
     package var hiddenWidths = [32, 16]
     package var epochCountMax = 20
     package var seed: UInt64 = 1
+    /// A directory for the rows, for other tools to train on; `nil` for none.
+    package var rowsPath: String?
     package var threads = 1
 
     package init(workspace: String, output: String) {
@@ -77,8 +79,16 @@ package struct Training: Sendable {
         "\(train.count) rows before the cut and \(validation.count) and \(test.count) after it are too few: "
           + "import interactions of more profiles, or lower the share of training")
     }
-    report(.train, 0)
     let options = options
+    if let path = options.rowsPath {
+      try disk.createDirectory(path)
+      for (part, rows) in [("train", train), ("validation", validation), ("test", test)] {
+        try rows.write(to: path, part: part, disk: disk)
+      }
+      try disk.writeDurably(
+        Array((CandidateFeatures.names.joined(separator: ",") + "\n").utf8), to: "\(path)/features.txt")
+    }
+    report(.train, 0)
     let outcome = try RankerTrainer.train(
       train, validation: validation, features: CandidateFeatures.names,
       options: TrainingOptions(

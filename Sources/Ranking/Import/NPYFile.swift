@@ -91,6 +91,11 @@ package enum NPYFile {
     bytes(values.map(\.bitPattern), type: "<f4", columns: columns)
   }
 
+  /// A file of doubles.
+  package static func bytes(doubles: [Double], columns: Int?) -> [UInt8] {
+    bytes(doubles.map(\.bitPattern), type: "<f8", columns: columns)
+  }
+
   /// A file of whole numbers, of one dimension.
   package static func bytes(_ values: [Int]) -> [UInt8] {
     bytes(values.map { Int64($0) }, type: "<i8", columns: nil)

@@ -16,6 +16,10 @@ struct TrainCommand: AsyncParsableCommand {
 
   @Argument(help: "The workspace.", completion: .directory) var workspace: String
   @Option(help: "Where to write the ranker.", completion: .file()) var out: String
+  @Option(
+    help: "Also write the rows there, for other tools: train-, validation- and test-features.npy and so on.",
+    completion: .directory)
+  var rows: String?
   @Option(help: "Seed.") var seed: UInt64 = 1
   @Option(help: "Passes over the rows at most.") var epochs = 20
   @Option(help: "Threads; the machine's cores when not said.") var threads: Int?
@@ -25,6 +29,7 @@ struct TrainCommand: AsyncParsableCommand {
     var options = Training.Options(workspace: workspace, output: out)
     options.seed = seed
     options.epochCountMax = epochs
+    options.rowsPath = rows
     options.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     let progress = Progress()
     let report = try Training(options, disk: SystemDisk(), time: SystemTime()) {
