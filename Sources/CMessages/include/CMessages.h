@@ -10,6 +10,6 @@
 #include "marquee/v1/routing.pb-c.h"
 #include "marquee/v1/snapshot.pb-c.h"
 
-// A serialized FileDescriptorSet of every .proto here.
+// A serialized FileDescriptorSet of every .proto here with a service in it, and of what those import.
 extern const unsigned char *const marquee_descriptor_set_start;
 extern const size_t marquee_descriptor_set_size;

@@ -38,6 +38,14 @@ import Testing
     await server.drain()
   }
 
+  @Test("files that are only read, not served, are not described")
+  func onlyWhatIsServed() {
+    let index = DescriptorIndex.compiledIn
+    #expect(index.closure(ofFile: "marquee/v1/ranking.proto") != nil)
+    #expect(index.closure(ofFile: "marquee/onnx/model.proto") == nil)
+    #expect(!index.has("marquee.onnx.Model"))
+  }
+
   private func contains(_ bytes: [UInt8], _ text: String) -> Bool {
     String(decoding: bytes, as: UTF8.self).contains(text)
   }
