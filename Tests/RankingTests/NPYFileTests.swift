@@ -15,6 +15,20 @@ struct NPYFileTests {
     #expect(NPYFile.bytes(rows, columns: 3).count % 8 == 0)
   }
 
+  @Test("whole numbers stay whole, however large, and others are refused with their place")
+  func wholeNumbers() throws {
+    let large = [1 << 40, (1 << 40) + 1, -3]
+    #expect(try NPYFile.readWhole(MappedBytes(copying: NPYFile.bytes(large)), name: "x.npy") == large)
+    #expect(
+      try NPYFile.readWhole(MappedBytes(copying: NPYFile.bytes([7, 8] as [Float])), name: "x.npy") == [7, 8])
+    for wrong in [Float.nan, .infinity, 0.5, 1e30] {
+      let refusal = #expect(throws: Refusal.self) {
+        try NPYFile.readWhole(MappedBytes(copying: NPYFile.bytes([1, wrong])), name: "x.npy")
+      }
+      #expect(refusal?.place == "x.npy element 1")
+    }
+  }
+
   @Test("files that are cut, of other types or of no shape are refused")
   func refusals() {
     let whole = NPYFile.bytes([1, 2, 3, 4] as [Float], columns: 2)

@@ -83,3 +83,14 @@ struct ModelReport: Encodable {
     return lines.joined(separator: "\n")
   }
 }
+
+/// Which rows belong together, as a .npy file says it.
+enum ModelGroups {
+  static func read(_ path: String, rowCount: Int) throws -> [Int] {
+    let groups = try NPYFile.readWhole(MappedBytes(path: path), name: path)
+    guard groups.count == rowCount else {
+      throw Fault(.invalidArgument, "\(path) has \(groups.count) numbers for \(rowCount) rows")
+    }
+    return groups
+  }
+}

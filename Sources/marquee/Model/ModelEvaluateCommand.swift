@@ -72,8 +72,9 @@ struct ModelEvaluateCommand: AsyncParsableCommand {
     report.auc = RankingMetrics.auc(scores: scores, labels: labels)
     report.logLoss = RankingMetrics.logLoss(
       logits: scores, labels: labels, weights: [Float](repeating: 1, count: count))
-    if let groups = try column(groups, count: count) {
-      report.ndcg10 = RankingMetrics.ndcg(scores: scores, labels: labels, groups: groups.map { Int($0) })
+    if let groups {
+      report.ndcg10 = RankingMetrics.ndcg(
+        scores: scores, labels: labels, groups: try ModelGroups.read(groups, rowCount: count))
     }
     return report
   }

@@ -33,15 +33,7 @@ struct ModelQuantiseCommand: AsyncParsableCommand {
         .invalidArgument,
         "\(rows) has the shape \(table.shape), and the ranker \(ranker.features.count) features")
     }
-    var numbers: [Int]?
-    if let groups {
-      let column = try NPYFile.read(MappedBytes(path: groups), name: groups)
-      guard column.values.count == table.shape[0] else {
-        throw Fault(
-          .invalidArgument, "\(groups) has \(column.values.count) numbers for \(table.shape[0]) rows")
-      }
-      numbers = column.values.map { Int($0) }
-    }
+    let numbers = try groups.map { try ModelGroups.read($0, rowCount: table.shape[0]) }
     var quantiser = Quantiser()
     quantiser.lossMax = lossMax
     quantiser.tauMin = tauMin
