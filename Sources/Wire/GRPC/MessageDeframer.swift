@@ -21,6 +21,14 @@ struct MessageDeframer {
   var partialCount: Int { prefixCount + message.count }
   var isBetweenMessages: Bool { prefixCount == 0 }
 
+  /// Gives up a message that isn't whole, and the memory it is in: nothing more will come.
+  mutating func discard() {
+    message = []
+    missingCount = 0
+    prefix = 0
+    prefixCount = 0
+  }
+
   /// Appends each message that `bytes` completes.
   mutating func push(_ bytes: ArraySlice<UInt8>, into messages: inout [WireMessage]) throws(Fault) {
     try bytes.withUnsafeBufferPointer { bytes throws(Fault) in try push(bytes, into: &messages) }
@@ -37,19 +45,22 @@ struct MessageDeframer {
       }
       guard prefixCount == 5 else { return }
       let count = min(missingCount, bytes.count - index)
-      if message.isEmpty, count == missingCount {
-        // The usual case: whole, and copied once.
-        message = [UInt8](UnsafeBufferPointer(rebasing: bytes[index..<index + count]))
-      } else {
-        message.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[index..<index + count]))
-      }
+      let part = UnsafeBufferPointer(rebasing: bytes[index..<index + count])
       index += count
       missingCount -= count
-      if missingCount == 0 {
+      if missingCount > 0 {
+        message.append(contentsOf: part)
+        return
+      }
+      prefix = 0
+      prefixCount = 0
+      if message.isEmpty {
+        // The usual case: whole, and copied once.
+        messages.append(WireMessage(bytes: [UInt8](part), isCompressed: isCompressed))
+      } else {
+        message.append(contentsOf: part)
         messages.append(WireMessage(bytes: message, isCompressed: isCompressed))
         message = []
-        prefix = 0
-        prefixCount = 0
       }
     }
   }

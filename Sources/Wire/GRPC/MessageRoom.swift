@@ -1,5 +1,3 @@
-internal import NIOPosix
-
 /// Memory for messages on their way out, used again and again by the threads that write them: an allocator takes longer
 /// over a few kilobytes than encoding them does.
 final class MessageRoom {
@@ -9,15 +7,7 @@ final class MessageRoom {
   static let byteCountLeast = 1024
   private static let countMax = 128
 
-  /// Guard for `nonisolated(unsafe)`: each thread sees a value of its own.
-  nonisolated(unsafe) private static let perThread = ThreadSpecificVariable<MessageRoom>()
-
-  private static var current: MessageRoom {
-    if let room = perThread.currentValue { return room }
-    let room = MessageRoom()
-    perThread.currentValue = room
-    return room
-  }
+  private static let perThread = PerThread<MessageRoom>()
 
   @exclusivity(unchecked) private var free: [[UInt8]] = []
 
@@ -26,13 +16,12 @@ final class MessageRoom {
     guard byteCountLeast...byteCount ~= byteCountMax else {
       return [UInt8](repeating: 0, count: byteCountMax)
     }
-    return current.free.popLast() ?? [UInt8](repeating: 0, count: byteCount)
+    return perThread(MessageRoom.init) { $0.free.popLast() } ?? [UInt8](repeating: 0, count: byteCount)
   }
 
   /// What was taken, here or by another thread, once it has left.
-  static func giveBack(_ bytes: consuming [UInt8]) {
+  static func giveBack(_ bytes: [UInt8]) {
     guard bytes.count == byteCount else { return }
-    let room = current
-    if room.free.count < countMax { room.free.append(bytes) }
+    perThread(MessageRoom.init) { if $0.free.count < countMax { $0.free.append(bytes) } }
   }
 }

@@ -37,6 +37,9 @@ struct WireMessage: Sendable, Equatable {
     return exact
   }
 
+  /// Its bytes, when it is needed no more.
+  consuming func takeBytes() -> [UInt8] { count == storage.count ? storage : Array(storage[..<count]) }
+
   var bytes: [UInt8] { count == storage.count ? storage : Array(storage[..<count]) }
 
   static func == (one: WireMessage, two: WireMessage) -> Bool {

@@ -86,6 +86,14 @@ struct FrameScanner {
   }
 
   private mutating func fillHead(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) -> Bool {
+    if headFilled == 0, bytes.count - offset >= Self.headCount {
+      // The usual case: all of it at once.
+      withUnsafeMutableBytes(of: &head) { head in
+        head.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Self.headCount]))
+      }
+      offset += Self.headCount
+      return true
+    }
     let count = min(Self.headCount - headFilled, bytes.count - offset)
     let filled = headFilled
     withUnsafeMutableBytes(of: &head) { head in

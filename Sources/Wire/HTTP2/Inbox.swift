@@ -9,6 +9,8 @@ final class Inbox {
   @exclusivity(unchecked) var bytes: [UInt8] = []
   @exclusivity(unchecked) var spareEvents: [SessionEvent] = []
   @exclusivity(unchecked) var spareBytes: [UInt8] = []
+  /// Open while ``Session/gather(into:limit:)`` runs.
+  @exclusivity(unchecked) var outlet = Outlet()
   @exclusivity(unchecked) private(set) var collector = HeaderCollector()
   @exclusivity(unchecked) private var lastHeaders: ReceivedHeaders?
   let headerListBytesMax: Int
@@ -176,6 +178,14 @@ private func setCallbacks(_ callbacks: OpaquePointer?) {
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, context in
     if let frame { Inbox.at(context, else: ()) { $0.sent(frame, session) } }
     return 0
+  }
+  nghttp2_session_callbacks_set_send_data_callback(callbacks) { _, frame, head, count, source, context in
+    guard let frame, let head, let body = source?.pointee.ptr, let context else {
+      return NGHTTP2_ERR_CALLBACK_FAILURE.rawValue
+    }
+    return Unmanaged<Inbox>.fromOpaque(context)._withUnsafeGuaranteedRef {
+      sendFrame($0, UnsafePointer(frame), head, count, body)
+    }
   }
   nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) { _, frame, _, context in
     guard let frame, UInt32(frame.pointee.hd.type) == NGHTTP2_HEADERS.rawValue,

@@ -122,17 +122,23 @@ final class Session {
   /// When the frame or header block began that the peer has not finished; else far in the future.
   var partialSince: Instant { watch?.partialSince ?? .distantFuture }
 
-  /// Moves what is to be sent into `buffer`, until it holds `limit` bytes or there is no more.
+  /// Moves what is to be sent into `buffer`, until it holds about `limit` bytes or there is no more.
   func gather(into buffer: inout ByteBuffer, limit: Int) throws(Broken) {
-    while buffer.readableBytes < limit {
+    let before = buffer.readableBytes
+    inbox.outlet.open(&buffer, limit: limit)
+    defer {
+      inbox.outlet.close(&buffer)
+      gatheredCount += buffer.readableBytes - before
+    }
+    while inbox.outlet.hasRoom {
       var data: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(handle, &data)
       guard count >= 0 else {
         throw Broken(message: String(cString: nghttp2_strerror(Int32(truncatingIfNeeded: count))))
       }
+      // Nothing is left, or a DATA frame that no longer fits.
       guard count > 0, let data else { return }
-      buffer.writeBytes(UnsafeRawBufferPointer(start: data, count: count))
-      gatheredCount += count
+      inbox.outlet.write(UnsafeRawBufferPointer(start: data, count: count))
     }
   }
 
@@ -270,19 +276,17 @@ final class Session {
 
 let flagNone = UInt8(NGHTTP2_FLAG_NONE.rawValue)
 
+/// Says how much of `body` the next DATA frame carries; ``sendFrame(_:_:_:_:_:)`` moves it.
 private func dataProvider(_ body: OutboundBody) -> nghttp2_data_provider {
   var provider = nghttp2_data_provider()
   provider.source.ptr = Unmanaged.passUnretained(body).toOpaque()
-  provider.read_callback = { session, stream, buffer, length, flags, source, context in
-    guard let pointer = source?.pointee.ptr, let buffer, let flags, let context else {
+  provider.read_callback = { session, stream, _, length, flags, source, _ in
+    guard let pointer = source?.pointee.ptr, let flags else {
       return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
     }
     return Unmanaged<OutboundBody>.fromOpaque(pointer)._withUnsafeGuaranteedRef { body in
-      let count = body.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: length))
-      if body.reportsReads, count > 0 {
-        Inbox.at(context, else: ()) { $0.events.append(.bodyRead(stream: stream, count: count)) }
-      }
-      if body.pendingCount == 0 {
+      let count = min(length, body.pendingCount)
+      if count == body.pendingCount {
         if body.isFinished {
           flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
           if body.hasTrailers {
@@ -294,10 +298,28 @@ private func dataProvider(_ body: OutboundBody) -> nghttp2_data_provider {
           return Int(NGHTTP2_ERR_DEFERRED.rawValue)
         }
       }
+      if count > 0 { flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue }
       return count
     }
   }
   return provider
+}
+
+/// Puts a whole DATA frame, `head` and `count` bytes of its body, where the other frames are gathered: straight from
+/// the message, where nghttp2's own buffer would be a second copy.
+func sendFrame(
+  _ inbox: Inbox, _ frame: UnsafePointer<nghttp2_frame>, _ head: UnsafePointer<UInt8>, _ count: Int,
+  _ body: UnsafeMutableRawPointer
+) -> Int32 {
+  Unmanaged<OutboundBody>.fromOpaque(body)._withUnsafeGuaranteedRef { body in
+    // Its messages were given up after the frame had been announced: the stream can only be reset.
+    guard body.pendingCount >= count else { return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue }
+    guard inbox.outlet.write(frameHead: head, contentCount: count, { body.read(into: $0) }) else {
+      return NGHTTP2_ERR_WOULDBLOCK.rawValue
+    }
+    if body.reportsReads { inbox.events.append(.bodyRead(stream: frame.pointee.hd.stream_id, count: count)) }
+    return 0
+  }
 }
 
 private func submitTrailers(_ session: OpaquePointer?, _ stream: Int32, _ trailers: HeaderBlock?) {

@@ -9,6 +9,8 @@ protocol TransportOwner: AnyObject, SendableMetatype {
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault)
   /// Events follow, all heard at one time.
   func transportWillReport()
+  /// That was all, for now.
+  func transportDidReport()
   /// `bytes` is what data events point into.
   func transport(didReceive event: SessionEvent, bytes: [UInt8])
   /// What could leave has left, for now.
@@ -22,6 +24,7 @@ protocol TransportOwner: AnyObject, SendableMetatype {
 extension TransportOwner {
   func transportDidRefuse(_ certificate: PeerCertificate?, _ fault: Fault) {}
   func transportWillReport() {}
+  func transportDidReport() {}
   func transportDidFlush() {}
 }
 
@@ -136,7 +139,11 @@ final class Transport<Owner: TransportOwner>: ChannelInboundHandler {
     var hasHeard = false
     while let (events, bytes) = session.takeEvents() {
       owner.transportWillReport()
-      for event in events { owner.transport(didReceive: event, bytes: bytes) }
+      // Not by the array's iterator, which would hold each event once more.
+      events.withUnsafeBufferPointer { events in
+        for index in events.indices { owner.transport(didReceive: events[index], bytes: bytes) }
+      }
+      owner.transportDidReport()
       session.recycle(events, bytes)
       hasHeard = true
     }

@@ -1,13 +1,11 @@
 internal import NIOCore
-internal import NIOPosix
 
 /// The memory that connections gather their writes in; one for each event loop.
 ///
 /// A write that the socket takes at once, as nearly all, leaves it free for the next one, of whichever connection: so
 /// it stays in the processor's cache, and no connection keeps one. A write that has to wait takes it along.
 final class WriteRoom {
-  /// Guard for `nonisolated(unsafe)`: each thread sees a value of its own.
-  nonisolated(unsafe) private static let perLoop = ThreadSpecificVariable<WriteRoom>()
+  private static let perLoop = PerThread<WriteRoom>()
 
   private var buffer: ByteBuffer
 
@@ -15,10 +13,7 @@ final class WriteRoom {
 
   /// The room of this thread.
   static func current(_ allocator: ByteBufferAllocator) -> WriteRoom {
-    if let room = perLoop.currentValue { return room }
-    let room = WriteRoom(allocator)
-    perLoop.currentValue = room
-    return room
+    perLoop({ WriteRoom(allocator) }) { $0 }
   }
 
   /// An empty buffer, for one write at a time.

@@ -121,6 +121,9 @@ package final class ServerCall: Sendable {
     return isIdentity ? .identity : other
   }
 
+  @inline(__always)
+  var saysOnlyTheUsual: Bool { !has(Mark.extras) && !announcesGzip }
+
   var announcesGzip: Bool { replyEncoding.load(ordering: .relaxed) == .gzip }
   func noteCompressedRequest() { mark(Mark.requestWasCompressed) }
 

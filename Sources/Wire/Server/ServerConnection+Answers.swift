@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 extension ServerConnection {
   /// Does what a call asked for. Its stream may be gone: then there is nobody to do it for.
@@ -7,10 +6,11 @@ extension ServerConnection {
     switch command {
     case .reply(let id, let message):
       guard let stream = streams[id], !stream.isEnded else { return }
-      let body = openBody(stream, reportsReads: false)
+      let isUsual = stream.saysOnlyTheUsual
+      let body = openBody(stream, reportsReads: false, headers: isUsual ? nil : responseHeaders(stream))
       body.append(message)
       countSending(stream, message.count + OutboundBody.prefixCount)
-      body.finish(trailers: trailers(stream, nil))
+      body.finish(trailers: isUsual ? nil : trailers(stream, nil))
       session.resume(stream: id, body)
       end(stream, status: nil)
       stream.forgetCall()
@@ -18,13 +18,13 @@ extension ServerConnection {
       if let stream = streams[id], !stream.isEnded { fail(stream, fault) }
     case .send(let id, let message):
       guard let stream = streams[id], !stream.isEnded else { return }
-      let body = openBody(stream, reportsReads: true)
+      let body = openBody(stream, reportsReads: true, headers: responseHeaders(stream))
       body.append(message)
       countSending(stream, message.count + OutboundBody.prefixCount)
       session.resume(stream: id, body)
     case .finish(let id):
       guard let stream = streams[id], !stream.isEnded else { return }
-      let body = openBody(stream, reportsReads: true)
+      let body = openBody(stream, reportsReads: true, headers: responseHeaders(stream))
       body.finish(trailers: trailers(stream, nil))
       session.resume(stream: id, body)
       end(stream, status: nil)
@@ -38,13 +38,13 @@ extension ServerConnection {
     }
   }
 
-  /// The response's headers go out with its first message.
-  func openBody(_ stream: ServerStream, reportsReads: Bool) -> OutboundBody {
+  /// The response's headers go out with its first message; `nil` stands for the everyday ones.
+  private func openBody(
+    _ stream: ServerStream, reportsReads: Bool, headers: @autoclosure () -> HeaderBlock?
+  ) -> OutboundBody {
     if let body = stream.body { return body }
-    let body = spareBodies.popLast() ?? OutboundBody(hasTrailers: true, reportsReads: reportsReads)
-    body.reopen(reportsReads: reportsReads)
-    stream.body = body
-    session.respond(stream: stream.id, headers: responseHeaders(stream), body: body, isKept: true)
+    let body = stream.beginAnswer(reportsReads: reportsReads)
+    session.respond(stream: stream.id, headers: headers(), body: body, isKept: true)
     return body
   }
 
@@ -96,8 +96,8 @@ extension ServerConnection {
   func end(_ stream: ServerStream, status: Fault.Code?) {
     stream.isEnded = true
     countHeld(stream, -stream.heldCount)
-    shared.counters.open.subtract(1, ordering: .relaxed)
-    if status != nil { shared.counters.failed.add(1, ordering: .relaxed) }
+    changes.open(-1, shared.counters)
+    if status != nil { changes.fail(shared.counters) }
     if let observer = shared.observer {
       let nanoseconds = shared.time.instant.nanoseconds(since: stream.started)
       observer(CallRecord(path: stream.method.path, status: status?.rawValue ?? 0, nanoseconds: nanoseconds))

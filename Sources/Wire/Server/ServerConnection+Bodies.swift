@@ -19,8 +19,12 @@ extension ServerConnection {
       scratch.removeAll(keepingCapacity: true)
       return fail(stream, error)
     }
-    for message in scratch { receiveMessage(stream, message) }
-    scratch.removeAll(keepingCapacity: true)
+    if scratch.count == 1, let message = scratch.popLast() {
+      receiveMessage(stream, message)
+    } else if !scratch.isEmpty {
+      for message in scratch { receiveMessage(stream, message) }
+      scratch.removeAll(keepingCapacity: true)
+    }
     openWindow(stream)
   }
 
@@ -32,7 +36,7 @@ extension ServerConnection {
       && shared.counters.buffered.load(ordering: .relaxed) > limits.bufferedBytesMax
   }
 
-  func receiveMessage(_ stream: ServerStream, _ message: WireMessage) {
+  func receiveMessage(_ stream: ServerStream, _ message: consuming WireMessage) {
     guard !stream.isEnded else { return }
     if let queue = stream.queue {
       stream.queuedCount += 1
@@ -66,7 +70,7 @@ extension ServerConnection {
       }
       guard !message.isCompressed else { return inflate(message, of: stream) }
       countHeld(stream, -stream.heldCount)
-      body(call, message.bytes)
+      body(call, message.takeBytes())
     }
   }
 }

@@ -1,5 +1,4 @@
 internal import Base
-internal import Synchronization
 
 extension ServerConnection {
   /// Checks a request's headers in the order of the gRPC specification, and opens the call or refuses it.
@@ -30,15 +29,15 @@ extension ServerConnection {
   private func begin(
     _ id: Int32, _ timeout: CallTimeout, endsStream: Bool, _ head: () throws(Fault) -> RequestHead
   ) {
-    shared.counters.started.add(1, ordering: .relaxed)
+    changes.start(shared.counters)
     do throws(Fault) {
       let stream = try open(id, try head(), timeout)
       streams.set(id, stream)
-      shared.counters.open.add(1, ordering: .relaxed)
+      changes.open(1, shared.counters)
       if let deadline = stream.call?.deadline { watch(deadline: deadline) }
       start(stream, endsStream: endsStream)
     } catch {
-      shared.counters.failed.add(1, ordering: .relaxed)
+      changes.fail(shared.counters)
       refuse(id, error, httpStatus: "200")
     }
   }
@@ -68,10 +67,13 @@ extension ServerConnection {
     }
     guard head.method.holdsDrain || !isDraining || !drainCause.endsWatchers else { throw drainCause.fault }
     let call = ServerCall(head, deadline: deadline, stream: id, link: link)
-    return ServerStream(
-      id: id, method: head.method, call: call, started: heardAt,
-      deframer: MessageDeframer(
-        messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: head.encoding))
+    let deframer = MessageDeframer(
+      messageBytesMax: shared.limits.messageBytesMax, side: .server, encoding: head.encoding)
+    guard let stream = spareStreams.popLast() else {
+      return ServerStream(id: id, method: head.method, call: call, started: heardAt, deframer: deframer)
+    }
+    stream.reopen(id: id, method: head.method, call: call, started: heardAt, deframer: deframer)
+    return stream
   }
 
   private func admittedMethod(_ path: ArraySlice<UInt8>) throws(Fault) -> RPCMethod {

@@ -40,14 +40,15 @@ final class ServerConnection: TransportOwner {
   @exclusivity(unchecked) var isClosed = false
   /// Whom to trust, when that changed before the peer had shown its certificate.
   var recheckAtOpening: TLSContext?
-  /// Bodies of calls that are over, for the next ones.
-  @exclusivity(unchecked) var spareBodies: [OutboundBody] = []
-  private static let spareBodiesMax = 16
+  /// Those of calls that are over, for the next ones.
+  @exclusivity(unchecked) var spareStreams: [ServerStream] = []
+  private static let spareStreamsMax = 16
   /// Reused for the messages that one piece of a body completes.
   @exclusivity(unchecked) var scratch: [WireMessage] = []
   /// Message bytes held for this connection: received, and queued for sending.
   @exclusivity(unchecked) var heldCount = 0
   @exclusivity(unchecked) var sendingCount = 0
+  @exclusivity(unchecked) var changes = CounterChanges()
   private let closed: @Sendable () -> Void
 
   init(
@@ -77,7 +78,8 @@ final class ServerConnection: TransportOwner {
     alarm.set(handshakeDeadline)
   }
 
-  func flushSoon() { transport?.flushSoon() }
+  /// While events are heard there is a flush behind them anyway.
+  func flushSoon() { if !changes.isHearing { transport?.flushSoon() } }
 
   /// By when the frame or header block that the peer has begun must be whole.
   var partDeadline: Instant {
@@ -122,7 +124,12 @@ final class ServerConnection: TransportOwner {
     closed()
   }
 
-  func transportWillReport() { heardAt = shared.time.instant }
+  func transportWillReport() {
+    heardAt = shared.time.instant
+    changes.begin()
+  }
+
+  func transportDidReport() { changes.settle(shared.counters) }
 
   /// Replies that wait are counted by their bytes, and so hold no more.
   func transportDidFlush() {
@@ -175,8 +182,7 @@ final class ServerConnection: TransportOwner {
   func streamClosed(_ id: Int32, code: UInt32) {
     session.forget(stream: id)
     if !plainRequests.isEmpty { plainRequests[id] = nil }
-    guard let stream = streams.remove(id) else { return }
-    defer { keep(stream.body.take()) }
+    guard var stream = streams.remove(id) else { return }
     if !stream.isEnded {
       end(stream, status: .cancelled)
       stream.cancel(Fault(.cancelled, "the caller reset the stream (HTTP/2 code \(code))"))
@@ -184,17 +190,14 @@ final class ServerConnection: TransportOwner {
       stream.gate?.close(Fault(.cancelled, "the call has ended"))
     }
     release(stream)
-  }
-
-  private func keep(_ body: OutboundBody?) {
-    guard let body, spareBodies.count < Self.spareBodiesMax else { return }
-    body.discard()
-    spareBodies.append(body)
+    guard spareStreams.count < Self.spareStreamsMax, isKnownUniquelyReferenced(&stream) else { return }
+    stream.close()
+    spareStreams.append(stream)
   }
 
   /// Gives back what is kept for the next calls: a connection that is silent needs none of it.
   func trim() {
-    spareBodies = []
+    spareStreams = []
     session.trim()
   }
 
@@ -205,13 +208,13 @@ final class ServerConnection: TransportOwner {
     guard change != 0 else { return }
     stream.heldCount += change
     heldCount += change
-    shared.counters.buffered.add(change, ordering: .relaxed)
+    changes.buffer(change, shared.counters)
   }
 
   func countSending(_ stream: ServerStream, _ change: Int) {
     stream.sendingCount += change
     sendingCount += change
-    shared.counters.buffered.add(change, ordering: .relaxed)
+    changes.buffer(change, shared.counters)
     if sendingCount > reader.bytesMax, !reader.isWatching { watchReader() }
   }
 

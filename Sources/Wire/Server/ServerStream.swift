@@ -1,12 +1,12 @@
 internal import Base
 
-/// What a connection knows of one open call; lives on its event loop.
+/// What a connection knows of one open call; lives on its event loop. Used again for the connection's later calls.
 final class ServerStream {
-  let id: Int32
-  let method: RPCMethod
+  @exclusivity(unchecked) private(set) var id: Int32
+  @exclusivity(unchecked) private(set) var method: RPCMethod
   /// What its handler holds, until a reply is queued: after that it would only hold the request's headers.
   @exclusivity(unchecked) private(set) var call: ServerCall?
-  let started: Instant
+  @exclusivity(unchecked) private(set) var started: Instant
   @exclusivity(unchecked) var deframer: MessageDeframer
   /// A unary call's one message.
   @exclusivity(unchecked) var message: WireMessage?
@@ -27,8 +27,10 @@ final class ServerStream {
   @exclusivity(unchecked) var sentCount = 0
   @exclusivity(unchecked) var receiving: StallWatch?
   @exclusivity(unchecked) var sending: StallWatch?
-  /// `nil` until the response's headers are queued.
-  @exclusivity(unchecked) var body: OutboundBody?
+  /// The reply, from when the response's headers are queued.
+  var body: OutboundBody? { isAnswering ? outbound : nil }
+  private let outbound = OutboundBody(hasTrailers: true, reportsReads: false)
+  @exclusivity(unchecked) private var isAnswering = false
   @exclusivity(unchecked) var hasPeerEnded = false
   /// The status is queued: nothing more may be sent.
   @exclusivity(unchecked) var isEnded = false
@@ -40,6 +42,47 @@ final class ServerStream {
     self.started = started
     self.deframer = deframer
   }
+
+  /// As new, for another call.
+  func reopen(id: Int32, method: RPCMethod, call: ServerCall, started: Instant, deframer: MessageDeframer) {
+    self.id = id
+    self.method = method
+    self.call = call
+    self.started = started
+    self.deframer = deframer
+    hasPeerEnded = false
+    isEnded = false
+    isAnswering = false
+  }
+
+  /// Gives back what its call had, once the stream is closed; what it was counted with is counted off before.
+  func close() {
+    call = nil
+    message = nil
+    deframer.discard()
+    queue = nil
+    gate = nil
+    task = nil
+    queuedCount = 0
+    unconsumedCount = 0
+    heldCount = 0
+    sendingCount = 0
+    receivedCount = 0
+    sentCount = 0
+    receiving = nil
+    sending = nil
+    outbound.discard()
+  }
+
+  /// The response's headers are queued next.
+  func beginAnswer(reportsReads: Bool) -> OutboundBody {
+    outbound.reopen(reportsReads: reportsReads)
+    isAnswering = true
+    return outbound
+  }
+
+  /// Whether neither side has anything to say beside its messages: no metadata to send, no encoding to name.
+  var saysOnlyTheUsual: Bool { deframer.encoding.isIdentity && call?.saysOnlyTheUsual ?? false }
 
   /// The handler has answered.
   func forgetCall() { call = nil }

@@ -100,6 +100,19 @@ import Testing
     #expect(got.map(\.bytes) == sent)
   }
 
+  @Test("a deframer that gives a message up holds nothing of it, and reads the next one")
+  func givenUp() throws {
+    var deframer = MessageDeframer(messageBytesMax: 1 << 20, side: .server, encoding: .identity)
+    var messages: [WireMessage] = []
+    try deframer.push(framed([UInt8](repeating: 1, count: 1000))[..<900], into: &messages)
+    #expect(deframer.partialCount == 900)
+    deframer.discard()
+    #expect(deframer.partialCount == 0)
+    #expect(deframer.isBetweenMessages)
+    try deframer.push(framed([2, 3])[...], into: &messages)
+    #expect(messages == [WireMessage([2, 3])])
+  }
+
   @Test(
     "compression that nobody announced, that nobody knows, and lengths over the limit each have their code")
   func badFrames() {

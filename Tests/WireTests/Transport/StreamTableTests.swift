@@ -17,25 +17,56 @@ struct StreamTableTests {
         table.set(number, turn)
         truth[number] = turn
       } else {
-        #expect(table.remove(number) == truth.removeValue(forKey: number), "seed \(seed)")
+        let removed = table.remove(number)
+        #expect(removed == truth.removeValue(forKey: number), "seed \(seed)")
       }
       let other = 1 + step * Int32.random(in: 0..<150, using: &random)
-      #expect(table[other] == truth[other], "seed \(seed)")
-      #expect(table.count == truth.count, "seed \(seed)")
+      let (found, count) = (table[other], table.count)
+      #expect(found == truth[other], "seed \(seed)")
+      #expect(count == truth.count, "seed \(seed)")
     }
-    #expect(table.values.sorted() == truth.values.sorted())
+    let values = table.values.sorted()
+    #expect(values == truth.values.sorted())
     table.removeAll()
-    #expect(table.isEmpty)
+    let isEmpty = table.isEmpty
+    #expect(isEmpty)
   }
 
   @Test("stream 0 and numbers below it are nowhere")
   func noSuchStream() {
     var table = StreamTable<Int>()
     table.set(1, 7)
-    #expect(table[0] == nil)
-    #expect(table[-1] == nil)
-    #expect(table.remove(0) == nil)
-    #expect(table.remove(-5) == nil)
-    #expect(table.values == [7])
+    let (zero, below) = (table[0], table[-1])
+    #expect(zero == nil)
+    #expect(below == nil)
+    let removed = [table.remove(0), table.remove(-5)]
+    #expect(removed == [nil, nil])
+    let values = table.values
+    #expect(values == [7])
+  }
+
+  @Test("a stream table lets go of what it held: at a removal, at a replacement, and at its end")
+  func letsGo() {
+    final class Held {}
+    weak var first: Held?
+    weak var second: Held?
+    weak var third: Held?
+    do {
+      var table = StreamTable<Held>()
+      func put(_ number: Int32) -> Held {
+        let held = Held()
+        table.set(number, held)
+        return held
+      }
+      first = put(1)
+      second = put(3)
+      for number in stride(from: Int32(5), to: 99, by: 2) { _ = put(number) }
+      table.remove(1)
+      #expect(first == nil)
+      third = put(3)
+      #expect(second == nil)
+      #expect(third != nil)
+    }
+    #expect(third == nil)
   }
 }
