@@ -15,14 +15,10 @@ extension Embedder {
     precondition(titles.count == ordinals.count)
     let dimensions = space.parameters.dimensions
     let text = TextVectors(parameters: space.parameters, weights: space.weights)
-    let texts = VectorTable(count: titles.count, dimensions: dimensions)
-    for (row, title) in titles.enumerated() {
-      text.write(title, to: texts.row(row))
-      takeOff(space.textMean, from: texts.row(row), dimensions)
-    }
+    let projection = TextProjection(text, mean: space.textMean, matrix: space.textProjection)
+    let scratch = projection.makeScratch()
     let vectors = VectorTable(count: titles.count, dimensions: dimensions)
-    PackedMatrix(space.textProjection, dimensions: dimensions).multiply(
-      texts.row(0), titles.count, to: vectors.row(0))
+    for (row, title) in titles.enumerated() { projection.write(title, to: vectors.row(row), scratch) }
     addWatching(ordinals, in: space, interactions, known: known, to: vectors)
     for (row, title) in titles.enumerated() where !normalise(vectors.row(row), dimensions) {
       text.writeOwn(title.id, to: vectors.row(row))

@@ -9,7 +9,7 @@ package enum Embedder {
   ///
   /// `titleCount` is that of the file. Ordinals of `interactions` are places in the file; give only those that may be
   /// known. `progress` gets the stage and how far it is, 0 to 1. Needs `dimensions` × 4 bytes for each title and
-  /// each profile, and 50 bytes an interaction.
+  /// each profile, `textDimensions` × 4 for each anchor, and 50 bytes an interaction.
   package static func fit(
     titles path: String, titleCount: Int, interactions: InteractionTable,
     parameters: SpaceParameters = SpaceParameters(), threadCount: Int = 1,
@@ -18,23 +18,44 @@ package enum Embedder {
     precondition(parameters.isValid, "parameters are out of bounds")
     progress(.survey, 0)
     let weights = try WordWeights.survey(titles: path, titleCount: titleCount, threadCount: threadCount)
-    progress(.text, 0)
     let text = TextVectors(parameters: parameters, weights: weights)
+    let watching = Watching(interactions, ordinalCount: titleCount, parameters)
+    let anchors = SpaceFit.anchors(watching, titleCount: titleCount, countMax: parameters.anchorCountMax)
+    progress(.text, 0)
+    let anchorTexts = try texts(of: anchors, in: path, titleCount: titleCount, text, threadCount: threadCount)
+    let textMean = centre(anchorTexts, threadCount: threadCount)
+    let fit = SpaceFit(
+      parameters: parameters, watching: watching, anchors: anchors, anchorTexts: anchorTexts,
+      titleCount: titleCount, threadCount: threadCount)
+    let result = fit.run { progress(.watching, $0) }
     let vectors = VectorTable(count: titleCount, dimensions: parameters.dimensions)
+    let projection = TextProjection(text, mean: textMean, matrix: result.textProjection)
+    let scratches = ScratchPool(projection.makeScratch)
     try TitleFile.each(path: path, threadCount: threadCount) { index, title in
       // A file that grew since it was counted has titles without an ordinal.
-      if index < titleCount { text.write(title, to: vectors.row(index)) }
+      guard index < titleCount else { return }
+      scratches.with { projection.write(title, to: vectors.row(index), $0) }
     }
-    let textMean = centre(vectors, threadCount: threadCount)
-    let watching = Watching(interactions, ordinalCount: titleCount, parameters)
-    let fit = SpaceFit(parameters: parameters, watching: watching, texts: vectors, threadCount: threadCount)
-    let result = fit.run { progress(.watching, $0) }
+    fit.addWatching(profiles: result.profiles, to: vectors)
     finish(vectors, text: text, threadCount: threadCount)
     progress(.watching, 1)
     let space = Space(
       parameters: parameters, weights: weights, textMean: textMean, textProjection: result.textProjection,
       strengths: result.strengths, watchScale: result.watchScale)
     return (space, vectors)
+  }
+
+  /// What the anchors say, in their order.
+  private static func texts(
+    of anchors: [UInt32], in path: String, titleCount: Int, _ text: TextVectors, threadCount: Int
+  ) throws(CatalogueFault) -> VectorTable {
+    let places = PlaceOf(anchors, count: titleCount)
+    let texts = VectorTable(count: anchors.count, dimensions: text.parameters.textDimensions)
+    try TitleFile.each(path: path, threadCount: threadCount) { index, title in
+      guard index < titleCount, let place = places[index] else { return }
+      text.write(title, to: texts.row(place))
+    }
+    return texts
   }
 
   /// Takes off what all rows have in common; returns it. Rows without any text stay empty.

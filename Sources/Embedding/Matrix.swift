@@ -9,27 +9,28 @@ internal import CKernels
 // Products of tall tables with small square matrices. Rows are taken in blocks of 1024, whose sums are added in
 // order, so that a result is the same bits with any number of threads.
 
-/// A `dimensions` × `dimensions` matrix, packed for the kernel that multiplies rows by it.
+/// A matrix, packed for the kernel that multiplies rows by it.
 struct PackedMatrix {
   private let panels: [Float]
   private let bias: [Float]
-  let dimensions: Int
+  let inputs: Int
+  let columns: Int
 
-  /// `values` are rows of the matrix: row vector × matrix is what it does.
-  init(_ values: [Float], dimensions: Int) {
-    precondition(values.count == dimensions * dimensions)
-    let padded = (dimensions + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
-    var panels = [Float](repeating: 0, count: padded * dimensions)
-    mk_pack(values, dimensions, dimensions, dimensions, &panels)
+  /// `values` are `inputs` rows of `columns`: row vector × matrix is what it does.
+  init(_ values: [Float], inputs: Int, columns: Int) {
+    precondition(values.count == inputs * columns)
+    let padded = (columns + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
+    var panels = [Float](repeating: 0, count: padded * inputs)
+    mk_pack(values, columns, inputs, columns, &panels)
     self.panels = panels
-    self.dimensions = dimensions
+    self.inputs = inputs
+    self.columns = columns
     bias = [Float](repeating: 0, count: padded)
   }
 
   /// `count` rows of `from`, multiplied, to `to`. The two don't overlap.
   func multiply(_ from: UnsafePointer<Float>, _ count: Int, to: UnsafeMutablePointer<Float>) {
-    mk_active().pointee.dense(
-      from, dimensions, count, dimensions, panels, bias, dimensions, 0, to, dimensions)
+    mk_active().pointee.dense(from, inputs, count, inputs, panels, bias, columns, 0, to, columns)
   }
 }
 
@@ -40,16 +41,17 @@ func multiply(_ from: VectorTable, by matrix: PackedMatrix, to: VectorTable, thr
   }
 }
 
-/// leftᵀ × right: `dimensions` × `dimensions` sums over the rows of two tables of one shape.
+/// leftᵀ × right: sums over the rows of two tables, a row for each of left's dimensions.
 func gram(_ left: VectorTable, _ right: VectorTable, threadCount: Int) -> [Float] {
-  precondition(left.count == right.count && left.dimensions == right.dimensions)
-  let dimensions = left.dimensions
+  precondition(left.count == right.count)
+  let size = left.dimensions * right.dimensions
   let blockCount = (left.count + 1023) / 1024
-  // Sums of 64 blocks at a time, so that the memory doesn't grow with the rows.
-  let partial = VectorTable(count: min(64, max(1, blockCount)), dimensions: dimensions * dimensions)
-  var total = [Double](repeating: 0, count: dimensions * dimensions)
-  for first in stride(from: 0, to: blockCount, by: 64) {
-    let blocks = first..<min(blockCount, first + 64)
+  // Sums of some blocks at a time, so that the memory doesn't grow with the rows.
+  let turn = min(64, max(1, (16 << 20) / size), max(1, blockCount))
+  let partial = VectorTable(count: turn, dimensions: size)
+  var total = [Double](repeating: 0, count: size)
+  for first in stride(from: 0, to: blockCount, by: turn) {
+    let blocks = first..<min(blockCount, first + turn)
     inParallel(blocks.count * 1024, threadCount: threadCount) { range in
       let block = blocks.lowerBound + range.lowerBound / 1024
       let rows = block * 1024..<min(left.count, (block + 1) * 1024)
@@ -57,7 +59,7 @@ func gram(_ left: VectorTable, _ right: VectorTable, threadCount: Int) -> [Float
     }
     for block in 0..<blocks.count {
       let sums = partial.row(block)
-      for index in 0..<total.count { total[index] += Double(sums[index]) }
+      for index in 0..<size { total[index] += Double(sums[index]) }
     }
   }
   return total.map { Float($0) }
@@ -66,19 +68,19 @@ func gram(_ left: VectorTable, _ right: VectorTable, threadCount: Int) -> [Float
 private func gramOfBlock(
   _ left: VectorTable, _ right: VectorTable, _ rows: Range<Int>, to sums: UnsafeMutablePointer<Float>
 ) {
-  let dimensions = left.dimensions
-  let padded = (dimensions + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
-  let scratch = VectorTable(count: 1, dimensions: (dimensions + padded) * rows.count + padded)
+  let (inputs, columns) = (left.dimensions, right.dimensions)
+  let padded = (columns + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
+  let scratch = VectorTable(count: 1, dimensions: (inputs + padded) * rows.count + padded)
   let transposed = scratch.row(0)
-  let panels = transposed + dimensions * rows.count
+  let panels = transposed + inputs * rows.count
   let bias = panels + padded * rows.count
   for (column, row) in rows.enumerated() {
     let source = left.row(row)
-    for index in 0..<dimensions { transposed[index * rows.count + column] = source[index] }
+    for index in 0..<inputs { transposed[index * rows.count + column] = source[index] }
   }
-  mk_pack(right.row(rows.lowerBound), dimensions, rows.count, dimensions, panels)
+  mk_pack(right.row(rows.lowerBound), columns, rows.count, columns, panels)
   mk_active().pointee.dense(
-    transposed, rows.count, dimensions, rows.count, panels, bias, dimensions, 0, sums, dimensions)
+    transposed, rows.count, inputs, rows.count, panels, bias, columns, 0, sums, columns)
 }
 
 /// The matrix that makes a table's columns orthonormal when its rows are multiplied by it, from the table's own

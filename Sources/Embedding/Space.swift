@@ -5,13 +5,13 @@ package import Base
 /// Vectors of two spaces have nothing to do with each other; ``digest`` tells spaces apart.
 package struct Space: Equatable, Sendable {
   package static let kind: SegmentTag = "SPCE"
-  package static let formatVersion: UInt32 = 1
+  package static let formatVersion: UInt32 = 2
 
   package let parameters: SpaceParameters
   let weights: WordWeights
   /// What all titles' text vectors have in common, which is taken off.
   let textMean: [Float]
-  /// From a text vector to its part in the space: `dimensions` rows of `dimensions` columns.
+  /// From a text vector to its part in the space: `textDimensions` rows of `dimensions` columns.
   let textProjection: [Float]
   /// How much of the titles' likeness each dimension explains, the most first; 0 for one that is not used.
   let strengths: [Float]
@@ -28,8 +28,8 @@ package struct Space: Equatable, Sendable {
     strengths: [Float], watchScale: Float
   ) {
     let dimensions = parameters.dimensions
-    precondition(parameters.isValid && textMean.count == dimensions && strengths.count == dimensions)
-    precondition(textProjection.count == dimensions * dimensions)
+    precondition(parameters.isValid && textMean.count == parameters.textDimensions)
+    precondition(strengths.count == dimensions && textProjection.count == textMean.count * dimensions)
     self.parameters = parameters
     self.weights = weights
     self.textMean = textMean
@@ -45,7 +45,7 @@ package struct Space: Equatable, Sendable {
     digest = Digest(of: bytes)
   }
 
-  /// Writes the segment, about 200 KB with 128 dimensions, and brings it to the disk.
+  /// Writes the segment, about 660 KB with 128 dimensions of 1,024, and brings it to the disk.
   package func write(to path: String) throws(DiskFault) {
     let writer = try SegmentWriter(path: path, kind: Self.kind, formatVersion: Self.formatVersion)
     try writer.add("PARM", parameters.words)
@@ -67,8 +67,10 @@ package struct Space: Equatable, Sendable {
     }
     let dimensions = parameters.dimensions
     let weights = try segment.array("WORD", of: UInt8.self, count: WordWeights.bucketCount)
-    let textMean = try Self.floats(segment, "MEAN", count: dimensions) { abs($0) <= 1 }
-    let textProjection = try Self.floats(segment, "PROJ", count: dimensions * dimensions) { $0.isFinite }
+    let textMean = try Self.floats(segment, "MEAN", count: parameters.textDimensions) { abs($0) <= 1 }
+    let textProjection = try Self.floats(segment, "PROJ", count: parameters.textDimensions * dimensions) {
+      $0.isFinite
+    }
     let strengths = try Self.floats(segment, "STRE", count: dimensions) { $0 >= 0 && $0.isFinite }
     let watchScale = try Self.floats(segment, "WSCA", count: 1) { $0 > 0 && $0.isFinite }
     self.init(

@@ -7,23 +7,29 @@
 struct SpaceFit {
   let parameters: SpaceParameters
   let watching: Watching
-  /// Text vectors by ordinal.
-  let texts: VectorTable
   let threadCount: Int
+  private let titleCount: Int
   private let anchors: [UInt32]
+  /// What the anchors say: their text vectors of `textDimensions`.
+  private let anchorTexts: VectorTable
   private let anchorPlaces: PlaceOf
   private let watchedPlaces: PlaceOf
   private let scale: Float
 
-  init(parameters: SpaceParameters, watching: Watching, texts: VectorTable, threadCount: Int) {
+  init(
+    parameters: SpaceParameters, watching: Watching, anchors: [UInt32], anchorTexts: VectorTable,
+    titleCount: Int, threadCount: Int
+  ) {
+    precondition(anchors.count == anchorTexts.count && anchorTexts.dimensions == parameters.textDimensions)
     self.parameters = parameters
     self.watching = watching
-    self.texts = texts
+    self.anchors = anchors
+    self.anchorTexts = anchorTexts
+    self.titleCount = titleCount
     self.threadCount = threadCount
     scale = watching.scale
-    anchors = Self.anchors(watching, titleCount: texts.count, countMax: parameters.anchorCountMax)
-    anchorPlaces = PlaceOf(anchors, count: texts.count)
-    watchedPlaces = PlaceOf(watching.watched, count: texts.count)
+    anchorPlaces = PlaceOf(anchors, count: titleCount)
+    watchedPlaces = PlaceOf(watching.watched, count: titleCount)
   }
 
   /// Ascending ordinals. Three quarters of the room are for the most watched, the rest is spread evenly.
@@ -44,49 +50,46 @@ struct SpaceFit {
     var textProjection: [Float]
     var strengths: [Float]
     var watchScale: Float
+    /// What each profile adds to the vectors of its titles: for ``addWatching(profiles:to:)``.
+    var profiles: VectorTable
   }
 
-  /// Replaces every text vector by the title's vector, not yet of length 1. `progress` gets how far it is.
+  /// `progress` gets how far it is.
   func run(progress: (Double) -> Void) -> Result {
     let dimensions = parameters.dimensions
-    let anchorTexts = VectorTable(count: anchors.count, dimensions: dimensions)
     let basis = VectorTable(count: anchors.count, dimensions: dimensions)
     let likeness = VectorTable(count: anchors.count, dimensions: dimensions)
     let profiles = VectorTable(count: watching.profileCount, dimensions: dimensions)
     let start = TextVectors(parameters: parameters, weights: .none)
     inParallel(anchors.count, threadCount: threadCount) { range in
-      for place in range {
-        anchorTexts.row(place).update(from: texts.row(Int(anchors[place])), count: dimensions)
-        start.writeOwn("anchor \(place)", to: basis.row(place))
-      }
+      for place in range { start.writeOwn("anchor \(place)", to: basis.row(place)) }
     }
     for iteration in 0..<parameters.iterationCount {
       progress(Double(iteration) / Double(parameters.iterationCount + 2))
-      apply(to: basis, anchorTexts: anchorTexts, profiles: profiles, result: likeness)
+      apply(to: basis, profiles: profiles, result: likeness)
       let inner = gram(likeness, likeness, threadCount: threadCount)
-      let matrix = PackedMatrix(orthonormaliser(inner, dimensions: dimensions), dimensions: dimensions)
+      let matrix = PackedMatrix(
+        orthonormaliser(inner, dimensions: dimensions), inputs: dimensions, columns: dimensions)
       multiply(likeness, by: matrix, to: basis, threadCount: threadCount)
     }
-    apply(to: basis, anchorTexts: anchorTexts, profiles: profiles, result: likeness)
+    apply(to: basis, profiles: profiles, result: likeness)
     let (strengths, rotation) = rotation(gram(basis, likeness, threadCount: threadCount))
     // The basis in its own axes, each divided by the root of its strength.
     multiply(
-      basis, by: PackedMatrix(rotation, dimensions: dimensions), to: likeness, threadCount: threadCount)
+      basis, by: PackedMatrix(rotation, inputs: dimensions, columns: dimensions), to: likeness,
+      threadCount: threadCount)
     let projection = gram(anchorTexts, likeness, threadCount: threadCount).map { $0 * parameters.textWeight }
     gather(likeness, to: profiles)
     progress(Double(parameters.iterationCount + 1) / Double(parameters.iterationCount + 2))
-    extend(profiles: profiles, projection: PackedMatrix(projection, dimensions: dimensions))
-    return Result(textProjection: projection, strengths: strengths, watchScale: scale)
+    return Result(textProjection: projection, strengths: strengths, watchScale: scale, profiles: profiles)
   }
 
   /// result = likeness of the anchors × basis
-  private func apply(
-    to basis: VectorTable, anchorTexts: VectorTable, profiles: VectorTable, result: VectorTable
-  ) {
+  private func apply(to basis: VectorTable, profiles: VectorTable, result: VectorTable) {
     let inner = gram(anchorTexts, basis, threadCount: threadCount).map { $0 * parameters.textWeight }
     multiply(
-      anchorTexts, by: PackedMatrix(inner, dimensions: parameters.dimensions), to: result,
-      threadCount: threadCount)
+      anchorTexts, by: PackedMatrix(inner, inputs: parameters.textDimensions, columns: parameters.dimensions),
+      to: result, threadCount: threadCount)
     gather(basis, to: profiles)
     inParallel(anchors.count, threadCount: threadCount) { range in
       for place in range { addWatching(of: Int(anchors[place]), profiles: profiles, to: result.row(place)) }
@@ -127,17 +130,11 @@ struct SpaceFit {
     return (values.map { Float($0) }, matrix.map { Float($0) })
   }
 
-  /// Every title's vector, in place of its text's.
-  private func extend(profiles: VectorTable, projection: PackedMatrix) {
-    let dimensions = parameters.dimensions
-    inParallel(texts.count, threadCount: threadCount) { range in
-      let block = VectorTable(count: range.count, dimensions: dimensions)
-      projection.multiply(texts.row(range.lowerBound), range.count, to: block.row(0))
-      for ordinal in range {
-        let row = block.row(ordinal - range.lowerBound)
-        addWatching(of: ordinal, profiles: profiles, to: row)
-        texts.row(ordinal).update(from: row, count: dimensions)
-      }
+  /// Adds to every title's vector what those who watched it say.
+  func addWatching(profiles: VectorTable, to vectors: VectorTable) {
+    precondition(vectors.count == titleCount)
+    inParallel(titleCount, threadCount: threadCount) { range in
+      for ordinal in range { addWatching(of: ordinal, profiles: profiles, to: vectors.row(ordinal)) }
     }
   }
 }

@@ -7,9 +7,9 @@ struct TextVectors: Sendable {
   let parameters: SpaceParameters
   let weights: WordWeights
 
-  /// Writes the title's unit vector, or zeros when it says nothing that another title says.
+  /// Writes the title's unit vector of `textDimensions`, or zeros when it says nothing that another title says.
   func write(_ title: Title, to row: UnsafeMutablePointer<Float>) {
-    let dimensions = parameters.dimensions
+    let dimensions = parameters.textDimensions
     for index in 0..<dimensions { row[index] = 0 }
     var words: [(hash: UInt64, weight: Float)] = []
     Words.each(of: title) { hash, fieldWeight in
@@ -38,13 +38,13 @@ struct TextVectors: Sendable {
     var bits: UInt64 = 0
     for entry in 0..<parameters.entriesPerWord {
       if entry % 4 == 0 { bits = random.next() }
-      let index = Int(((bits & 0x7fff) * UInt64(parameters.dimensions)) >> 15)
+      let index = Int(((bits & 0x7fff) * UInt64(parameters.textDimensions)) >> 15)
       row[index] += bits & 0x8000 == 0 ? weight : -weight
       bits >>= 16
     }
   }
 
-  /// A unit vector that only the id decides: full, so that no two are alike.
+  /// A unit vector of `dimensions` that only the id decides: full, so that no two are alike.
   func writeOwn(_ id: String, to row: UnsafeMutablePointer<Float>) {
     var random = SplitMix(seed: stableHash64(id) ^ ~parameters.seed)
     for index in 0..<parameters.dimensions {

@@ -17,30 +17,31 @@ import Testing
     "a product over rows is the plain sum, around every block's end",
     arguments: [0, 1, 15, 1023, 1024, 1025, 2500])
   func gramOfTables(count: Int) {
-    let dimensions = 19
-    let left = table(count, dimensions, seed: 1)
-    let right = table(count, dimensions, seed: 2)
+    let (rowCount, columnCount) = (19, 33)
+    let left = table(count, rowCount, seed: 1)
+    let right = table(count, columnCount, seed: 2)
     let product = gram(left, right, threadCount: 2)
     #expect(product == gram(left, right, threadCount: 1))
-    for row in 0..<dimensions {
-      for column in 0..<dimensions {
+    for row in 0..<rowCount {
+      for column in 0..<columnCount {
         var sum = 0.0
         for index in 0..<count { sum += Double(left[index][row]) * Double(right[index][column]) }
-        #expect(abs(Double(product[row * dimensions + column]) - sum) < 1e-3)
+        #expect(abs(Double(product[row * columnCount + column]) - sum) < 1e-3)
       }
     }
   }
 
-  @Test("rows times a packed matrix are the plain products", arguments: [1, 7, 16, 17, 40])
-  func multiplied(dimensions: Int) {
-    let rows = table(70, dimensions, seed: 3)
-    let matrix = table(dimensions, dimensions, seed: 4)
-    let result = VectorTable(count: 70, dimensions: dimensions)
-    multiply(rows, by: PackedMatrix(Array(matrix.floats), dimensions: dimensions), to: result, threadCount: 1)
+  @Test("rows times a packed matrix are the plain products", arguments: [1, 7, 16, 17, 40], [3, 40, 100])
+  func multiplied(columns: Int, inputs: Int) {
+    let rows = table(70, inputs, seed: 3)
+    let matrix = table(inputs, columns, seed: 4)
+    let result = VectorTable(count: 70, dimensions: columns)
+    let packed = PackedMatrix(Array(matrix.floats), inputs: inputs, columns: columns)
+    multiply(rows, by: packed, to: result, threadCount: 1)
     for row in 0..<70 {
-      for column in 0..<dimensions {
+      for column in 0..<columns {
         var sum = 0.0
-        for index in 0..<dimensions { sum += Double(rows[row][index]) * Double(matrix[index][column]) }
+        for index in 0..<inputs { sum += Double(rows[row][index]) * Double(matrix[index][column]) }
         #expect(abs(Double(result[row][column]) - sum) < 1e-4)
       }
     }
@@ -52,7 +53,8 @@ import Testing
     let rows = table(500, dimensions, seed: 5)
     for index in 0..<500 { rows.rows[index * dimensions + 7] = rows[index][2] - 3 * rows[index][5] }
     let matrix = PackedMatrix(
-      orthonormaliser(gram(rows, rows, threadCount: 1), dimensions: dimensions), dimensions: dimensions)
+      orthonormaliser(gram(rows, rows, threadCount: 1), dimensions: dimensions), inputs: dimensions,
+      columns: dimensions)
     let result = VectorTable(count: 500, dimensions: dimensions)
     multiply(rows, by: matrix, to: result, threadCount: 1)
     let product = gram(result, result, threadCount: 1)

@@ -6,8 +6,9 @@ import Testing
 @Suite struct SpaceTests {
   private let directory: TemporaryDirectory
   private let space = Space(
-    parameters: SpaceParameters(dimensions: 4), weights: .none, textMean: [0.1, -0.1, 0, 1],
-    textProjection: [Float](repeating: 0.5, count: 16), strengths: [4, 3, 2, 0], watchScale: 1.5)
+    parameters: SpaceParameters(dimensions: 4, textDimensions: 6), weights: .none,
+    textMean: [0.1, -0.1, 0, 1, 0, 0],
+    textProjection: [Float](repeating: 0.5, count: 24), strengths: [4, 3, 2, 0], watchScale: 1.5)
 
   init() throws { directory = try TemporaryDirectory() }
 
@@ -37,7 +38,8 @@ import Testing
       strengths: [Float]? = nil,
       scale: Float = 1
     ) throws -> Refusal? {
-      let writer = try SegmentWriter(path: directory.file("bad"), kind: Space.kind, formatVersion: 1)
+      let writer = try SegmentWriter(
+        path: directory.file("bad"), kind: Space.kind, formatVersion: Space.formatVersion)
       try writer.add("PARM", parameters ?? space.parameters.words)
       try writer.add("WORD", space.weights.bytes)
       try writer.add("MEAN", mean ?? space.textMean)
@@ -51,14 +53,21 @@ import Testing
       } catch { return error }
     }
     #expect(try refusal() == nil)
-    for (index, word) in [(0, UInt64(0)), (0, 1025), (0, .max), (2, 65), (3, 0), (4, 0x7fc0_0000), (8, 0)] {
+    for (index, word) in [
+      (0, UInt64(0)), (0, 1025), (0, .max), (2, 65), (3, 0), (4, 0x7fc0_0000), (8, 0), (9, 0), (9, 8193),
+    ] {
       var words = space.parameters.words
       words[index] = word
       #expect(try refusal(parameters: words)?.place == "space section PARM")
     }
-    #expect(try refusal(parameters: SpaceParameters(dimensions: 5).words)?.place == "space section MEAN")
-    #expect(try refusal(mean: [0, 0, 0, .nan])?.place == "space section MEAN")
-    #expect(try refusal(projection: [Float](repeating: .infinity, count: 16))?.place == "space section PROJ")
+    #expect(
+      try refusal(parameters: SpaceParameters(dimensions: 4, textDimensions: 5).words)?.place
+        == "space section MEAN")
+    #expect(
+      try refusal(parameters: SpaceParameters(dimensions: 5, textDimensions: 6).words)?.place
+        == "space section PROJ")
+    #expect(try refusal(mean: [0, 0, 0, .nan, 0, 0])?.place == "space section MEAN")
+    #expect(try refusal(projection: [Float](repeating: .infinity, count: 24))?.place == "space section PROJ")
     #expect(try refusal(strengths: [1, 0, -1, 0])?.place == "space section STRE")
     #expect(try refusal(scale: 0)?.place == "space section WSCA")
   }

@@ -47,7 +47,7 @@ import Testing
 
   @Test("shared words make titles alike, whatever the order, and every dimension is used")
   func projection() {
-    let parameters = SpaceParameters(dimensions: 64)
+    let parameters = SpaceParameters(dimensions: 8, textDimensions: 64)
     let text = TextVectors(
       parameters: parameters,
       weights: WordWeights(bytes: [UInt8](repeating: 100, count: WordWeights.bucketCount)))
