@@ -111,15 +111,15 @@ if let libFuzzer = Context.environment["MARQUEE_LIBFUZZER"] {
     "-sanitize=address", "-sanitize-coverage=edge,indirect-calls", "-Xllvm",
     "-sanitizer-coverage-inline-8bit-counters=1", "-Xllvm", "-sanitizer-coverage-pc-table=1",
   ])
-  for target in package.targets where ["Base", "Wire"].contains(target.name) {
+  for target in package.targets where ["Base", "Wire", "Ranking"].contains(target.name) {
     target.swiftSettings?.append(instrumented)
   }
-  for target in package.targets where target.name == "CMessages" {
-    target.cSettings = [.unsafeFlags(["-fsanitize=address"])]
+  for target in package.targets where ["CMessages", "CKernels"].contains(target.name) {
+    target.cSettings = (target.cSettings ?? []) + [.unsafeFlags(["-fsanitize=address"])]
   }
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["Base", "Wire", nioCore], path: "Tests/Fuzz",
-      exclude: ["corpus"], swiftSettings: strict + [.unsafeFlags(["-sanitize=address"])],
+      name: "fuzz", dependencies: ["Base", "Wire", "Ranking", "CKernels", nioCore], path: "Tests/Fuzz",
+      exclude: ["corpus", "words"], swiftSettings: strict + [.unsafeFlags(["-sanitize=address"])],
       linkerSettings: [.unsafeFlags([libFuzzer, "-sanitize=address"]), .linkedLibrary("stdc++")]))
 }

@@ -14,7 +14,7 @@ func runFuzzer(
   static func main() {
     let names = CommandLine.arguments.dropFirst()
     if names.first == "--list" {
-      for target in FuzzTarget.all { print("\(target.name)\t\(target.about)") }
+      for target in FuzzTarget.all { print("\(target.name)\t\(target.about)\t\(target.length)") }
       return
     }
     guard let target = FuzzTarget.all.first(where: { $0.name == names.first }) else {
@@ -23,7 +23,10 @@ func runFuzzer(
     }
     FuzzTarget.current = target
     FuzzTasks.take()
-    atexit { say("slowest input: \(FuzzTime.slowestMicroseconds) us of processor time") }
+    atexit {
+      unlink(ModelRows.path)
+      say("slowest input: \(FuzzTime.slowestMicroseconds) us of processor time")
+    }
     // libFuzzer sees the arguments without the target's name.
     var count = CommandLine.argc - 1
     var arguments = CommandLine.unsafeArgv + 1

@@ -4,6 +4,8 @@ import Glibc
 struct FuzzTarget: Sendable {
   let name: String
   let about: String
+  /// Bytes of an input, unless the command says otherwise: models take more than frames.
+  var length = 128
   let body: @Sendable ([UInt8]) -> Void
 
   static let all = [
@@ -21,6 +23,18 @@ struct FuzzTarget: Sendable {
     FuzzTarget(
       name: "metadata", about: "header lists, -bin values, percent-encoding, statuses", body: fuzzMetadata),
     FuzzTarget(name: "timeouts", about: "grpc-timeout", body: fuzzTimeouts),
+    FuzzTarget(
+      name: "lightgbm", about: "LightGBM's text models, imported, written and scored", length: 2048,
+      body: fuzzLightGBM),
+    FuzzTarget(
+      name: "xgboost", about: "XGBoost's JSON models, imported, written and scored", length: 2048,
+      body: fuzzXGBoost),
+    FuzzTarget(
+      name: "onnx", about: "ONNX networks, imported, written, scored and brought to bytes", length: 1024,
+      body: fuzzONNX),
+    FuzzTarget(
+      name: "model-segments", about: "segments of rankers, opened and scored", length: 2048,
+      body: fuzzModelSegments),
   ]
 
   /// Guard for `nonisolated(unsafe)`: set once, before the one thread that fuzzes begins.

@@ -120,6 +120,35 @@ struct LayerRankerTests {
     }
   }
 
+  @Test("numbers at the edge of what bytes can do are refused before anything is written")
+  func edgeOfReach() throws {
+    // The last layer's sums stay in reach of the two inputs that there are, and not of the 64 that rows are padded to.
+    let network = LayerNetwork(
+      features: ["a", "b"], scales: [1, 1], shifts: [0, 0], fills: [0, 0], reach: .infinity,
+      layers: [LayerNetwork.Layer(inputs: 2, outputs: 1, weights: [1e8, 1e8], bias: [0])],
+      link: ScoreLink(.identity))
+    #expect(throws: Fault.self) { try QuantisedLayers(network, calibration: [0, 0, 1, 1]) }
+  }
+
+  @Test("an infinite value counts as the largest number, in a segment as in calibration")
+  func infiniteValues() throws {
+    let path = try temporaryFile()
+    defer { unlink(path) }
+    var network = network([4, 1], features: 2)
+    network.scales = [1, 1]
+    network.shifts = [0, 0]
+    // Two infinite values with weights of other signs would come to no number at all.
+    network.layers[0].weights = [1, 1, -1, 0.5, -1, -0.5, 1, 0.5].map { $0 / 4 }
+    try LayerRanker.write(network, to: path)
+    let ranker = try LayerRanker(opening: MappedBytes(path: path), name: "ranker")
+    let rows: [Float] = [.infinity, .infinity, -.infinity, .infinity, 1, -.infinity]
+    let found = scores(ranker, rows)
+    let activations = network.activations(rows, count: 3)
+    #expect(activations.last == found)
+    let areFinite = activations[0].allSatisfy(\.isFinite)
+    #expect(areFinite)
+  }
+
   @Test("a trained ranker comes to bytes too")
   func trained() throws {
     let path = try temporaryFile()

@@ -118,6 +118,24 @@ struct ONNXModelTests {
     }
   }
 
+  @Test("constants that nodes repeat beyond all measure are refused at the node that goes too far")
+  func repeatedConstants() throws {
+    var maker = small
+    maker.tensor("scale", [], [1])
+    for number in 0..<20 { maker.node("DequantizeLinear", ["w1", "scale"], "copy \(number)") }
+    let bytes = maker.model
+    #expect(try read(bytes).widths == [3, 1])
+    do {
+      _ = try bytes.withUnsafeBytes { (bytes) throws in
+        try ONNXModel.read(bytes, name: "m.onnx", valueCountMax: 14 + 19 * 6)
+      }
+      Issue.record("it was taken")
+    } catch let refusal as Refusal {
+      #expect(
+        refusal.code == .limitExceeded && refusal.place.contains("node 23, DequantizeLinear"), "\(refusal)")
+    }
+  }
+
   @Test("a file that ends early or is damaged is refused or read, never more")
   func damaged() throws {
     let whole = small.model

@@ -34,7 +34,7 @@ struct TreeRankerTests {
       for count in [0, 1, 15, 16, 17, 511, 512, 513, 1030] {
         let rows = maker.rows(count)
         let expected = (0..<count).map {
-          PlainForest.sums(forest, rows[$0 * maker.features..<($0 + 1) * maker.features])[0]
+          forest.sums(rows[$0 * maker.features..<($0 + 1) * maker.features])[0]
         }
         #expect(outputs(ranker, rows) == expected, "seed \(seed), \(count) rows")
       }
@@ -48,7 +48,7 @@ struct TreeRankerTests {
     let rows = maker.rows(600)
     let found = outputs(try opened(forest), rows)
     let expected = (0..<600).flatMap {
-      PlainForest.sums(forest, rows[$0 * maker.features..<($0 + 1) * maker.features])
+      forest.sums(rows[$0 * maker.features..<($0 + 1) * maker.features])
     }
     #expect(found == expected)
   }
@@ -56,7 +56,7 @@ struct TreeRankerTests {
   @Test("every level of kernels gives the same bits", arguments: [Forest.Origin.lightGBM, .xgBoost])
   func levels(origin: Forest.Origin) throws {
     var maker = ForestMaker(seed: 9)
-    let layout = ForestLayout(maker.forest(origin, leaves: [31, 64, 2, 1, 300]))
+    let layout = try ForestLayout(maker.forest(origin, leaves: [31, 64, 2, 1, 300]))
     let rows = maker.rows(512)
     var found: [[UInt64]] = []
     for level in [MK_SCALAR, MK_AVX2, MK_AVX512] {

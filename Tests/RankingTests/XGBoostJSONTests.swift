@@ -93,6 +93,32 @@ struct XGBoostJSONTests {
     }
   }
 
+  @Test("sets of categories that would take far more than their file are refused")
+  func inflatedCategories() throws {
+    // A chain of nodes that all share the one category, whose number is high: 8 KB for each.
+    func model(nodes count: Int) -> String {
+      func list(_ values: some Sequence<Int>) -> String {
+        "[\(values.map(String.init).joined(separator: ","))]"
+      }
+      let leaves = repeatElement(-1, count: count + 1)
+      let zeros = list(repeatElement(0, count: 2 * count + 1))
+      return """
+        {"learner":{"learner_model_param":{"num_feature":"1"},"objective":{"name":"reg:squarederror"},"gradient_booster":\
+        {"name":"gbtree","model":{"tree_info":[0],"trees":[{"left_children":\(list((0..<count).map { count + $0 } + leaves)),\
+        "right_children":\(list((1..<count).map(\.self) + [2 * count] + leaves)),"split_indices":\(zeros),\
+        "split_conditions":\(zeros),"default_left":\(zeros),\
+        "split_type":\(list(Array(repeating: 1, count: count) + Array(repeating: 0, count: count + 1))),\
+        "categories":[65535],"categories_nodes":\(list(0..<count)),"categories_segments":\(list(repeatElement(0, count: count))),\
+        "categories_sizes":\(list(repeatElement(1, count: count)))}]}}}}
+        """
+    }
+    #expect(try read(model(nodes: 50)).trees[0].nodes.count == 50)
+    do {
+      _ = try read(model(nodes: Forest.setWordCountMax / 1024 + 1))
+      Issue.record("it was taken")
+    } catch { #expect((error as? Refusal)?.code == .limitExceeded, "\(error)") }
+  }
+
   @Test("deep nesting is refused, not followed")
   func nesting() {
     let deep = "{\"a\": " + String(repeating: "[", count: 100_000)

@@ -77,12 +77,13 @@ package struct XGBoostJSON {
       throw Refusal(.malformed, at: "\(name) (base_score)", "is out of the objective's range")
     }
     var forest: [Forest.Tree] = []
+    var setWordsLeft = Forest.setWordCountMax
     for (index, tree) in trees.enumerated() {
       forest.append(
         try tree.tree(
           output: outputs[index], featureCount: featureCount,
           weight: weights.isEmpty ? 1 : Float(weights[index]),
-          place: "\(name) (tree \(index))"))
+          place: "\(name) (tree \(index))", setWordsLeft: &setWordsLeft))
     }
     return Forest(
       origin: .xgBoost, features: try names(name), outputCount: outputCount, base: base.map { Double($0) },

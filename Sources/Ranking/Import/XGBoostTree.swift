@@ -73,8 +73,12 @@ struct XGBoostTree {
   }
 
   /// The tree with its nodes and leaves apart. Nodes that were pruned away are left out.
-  func tree(output: Int, featureCount: Int, weight: Float, place: String) throws(Refusal) -> Forest.Tree {
-    let sets = try categorySets(place)
+  ///
+  /// - Parameter setWordsLeft: what sets of categories may still take, of this tree and those after it.
+  func tree(
+    output: Int, featureCount: Int, weight: Float, place: String, setWordsLeft: inout Int
+  ) throws(Refusal) -> Forest.Tree {
+    let sets = try categorySets(place, &setWordsLeft)
     var tree = Forest.Tree(nodes: [], leaves: [], output: output)
     // Where a node's number in the file has to be put once it has its own.
     var open: [(file: Int, parent: Int, isLeft: Bool)] = [(0, -1, true)]
@@ -127,14 +131,21 @@ struct XGBoostTree {
   }
 
   /// The categories that go right, by node.
-  private func categorySets(_ place: String) throws(Refusal) -> [Int: CategorySet] {
+  private func categorySets(_ place: String, _ wordsLeft: inout Int) throws(Refusal) -> [Int: CategorySet] {
     var sets: [Int: CategorySet] = [:]
     for (node, (begin, size)) in zip(categoryNodes, zip(segments, sizes)) {
       guard begin <= categories.count, size <= categories.count - begin, sets[node] == nil else {
         throw Refusal(.malformed, at: place, "has categories of node \(node) that are not there")
       }
       let right = categories[begin..<begin + size]
-      var set = CategorySet(count: (right.max() ?? -1) + 1)
+      let count = (right.max() ?? -1) + 1
+      // Sets may share their categories in the file, so that a short file can ask for long work.
+      wordsLeft -= (count + 63) / 64 + size / 64
+      guard wordsLeft >= 0 else {
+        throw Refusal(
+          .limitExceeded, at: place, "has more sets of categories than can be kept: group the rare ones")
+      }
+      var set = CategorySet(count: count)
       for category in right { set.insert(category) }
       sets[node] = set
     }

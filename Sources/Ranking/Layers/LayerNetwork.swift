@@ -31,6 +31,8 @@ package struct LayerNetwork: Sendable, Equatable {
 
   /// Values after each layer, of `count` rows: rectified, except those of the last.
   package func activations(_ rows: [Float], count: Int) -> [[Float]] {
+    // As segments have it: infinite values would meet their opposites in the sums, and be numbers no more.
+    let reach = min(reach, .greatestFiniteMagnitude)
     var x = [Float](repeating: 0, count: count * features.count)
     for row in 0..<count {
       for feature in features.indices {

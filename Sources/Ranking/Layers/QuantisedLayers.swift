@@ -56,7 +56,8 @@ package struct QuantisedLayers: Sendable, Equatable {
       steps = worth
       lows = [Float](repeating: 0, count: worth.count)
     }
-    guard layers.allSatisfy(\.isInReach), (factors + offsets).allSatisfy(\.isFinite) else {
+    let isInReach = layers.enumerated().allSatisfy { $1.isInReach(isLast: $0 == layers.count - 1) }
+    guard isInReach, (factors + offsets).allSatisfy(\.isFinite) else {
       throw Fault(
         .invalidArgument, "the model's numbers are too large or too small for bytes: normalise its features")
     }
@@ -123,9 +124,9 @@ extension QuantisedLayers.Layer {
   /// The largest sum that the layer's inputs can come to.
   static func sumMax(inputs: Int) -> Float { Float(255 * 128 * inputs) }
 
-  var isInReach: Bool {
-    zip(factors, offsets).allSatisfy {
-      abs($0) * Self.sumMax(inputs: inputs) + abs($1) < MK_LAYER_REACH
-    }
+  /// As the segment's reader asks, which counts the zeros at the ends of rows too.
+  func isInReach(isLast: Bool) -> Bool {
+    let most = Self.sumMax(inputs: isLast ? LayerPadding.row(inputs) : LayerPadding.word(inputs))
+    return zip(factors, offsets).allSatisfy { abs($0) * most + abs($1) < MK_LAYER_REACH }
   }
 }

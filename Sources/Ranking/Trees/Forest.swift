@@ -62,6 +62,9 @@ package struct Forest: Sendable, Equatable {
   package static let leafCountMax = 65_536
   /// Categories that a node can tell apart.
   package static let categoryCountMax = 1 << 16
+  /// 64-bit words of all sets of categories, of nodes and of tests: 128 MB. A set is as long as its highest category, so
+  /// that six bytes of a file can ask for 8 KB.
+  package static let setWordCountMax = 1 << 24
 }
 
 /// Which of the categories 0 ..< `count` go right, as bits.

@@ -1,3 +1,4 @@
+internal import Base
 internal import CKernels
 
 /// Trees laid out as the kernels read them: different tests once each, as planes, and trees in parts of at most 64
@@ -20,8 +21,8 @@ struct ForestLayout {
     case category(Int, CategorySet, otherGoesRight: Bool, missingGoesRight: Bool)
   }
 
-  init(_ forest: Forest) {
-    layPlanes(Set(forest.trees.lazy.flatMap(\.nodes).map(Self.key)))
+  init(_ forest: Forest) throws(Fault) {
+    try layPlanes(Set(forest.trees.lazy.flatMap(\.nodes).map(Self.key)))
     for tree in forest.trees { lay(tree) }
   }
 
@@ -39,7 +40,7 @@ struct ForestLayout {
 
   // MARK: Planes
 
-  private mutating func layPlanes(_ keys: Set<Key>) {
+  private mutating func layPlanes(_ keys: Set<Key>) throws(Fault) {
     var numbers: [Int: [(Forest.Missing, Float, Bool)]] = [:]
     var categories: [Int: [(CategorySet, Bool, Bool)]] = [:]
     for key in keys {
@@ -55,7 +56,7 @@ struct ForestLayout {
         let tests = (numbers[feature] ?? []).filter { $0.0 == missing }
         layNumbers(tests.map { ($0.1, $0.2) }, feature: feature, missing: missing)
       }
-      layCategories(categories[feature] ?? [], feature: feature)
+      try layCategories(categories[feature] ?? [], feature: feature)
     }
   }
 
@@ -76,15 +77,23 @@ struct ForestLayout {
     }
   }
 
-  private mutating func layCategories(_ tests: [(CategorySet, Bool, Bool)], feature: Int) {
+  private mutating func layCategories(
+    _ tests: [(CategorySet, Bool, Bool)], feature: Int
+  ) throws(Fault) {
     guard !tests.isEmpty else { return }
     // One width for all sets of a feature: rows are turned into bit numbers once.
     let bits = tests.map(\.0.count).max() ?? 0
+    guard sets.count + tests.count * mk_tree_set_words(bits) <= Forest.setWordCountMax else {
+      throw Fault(
+        .resourceExhausted,
+        "feature \(feature) has \(tests.count) sets of up to \(bits) categories, too many to keep: group the rare ones"
+      )
+    }
     columns.append(
       mk_tree_column(
         feature: UInt32(feature), kind: MK_TREE_CATEGORY.rawValue, left_count: UInt32(tests.count),
         right_count: 0, set: UInt32(sets.count), set_bits: UInt32(bits)))
-    for (right, otherGoesRight, missingGoesRight) in tests.sorted(by: { Self.order($0) < Self.order($1) }) {
+    for (right, otherGoesRight, missingGoesRight) in tests.sorted(by: Self.precedes) {
       planes[
         .category(feature, right, otherGoesRight: otherGoesRight, missingGoesRight: missingGoesRight)] =
         UInt32(thresholds.count)
@@ -100,8 +109,14 @@ struct ForestLayout {
   }
 
   /// Any order will do that is the same for the same forest: the segment's digest hangs on it.
-  private static func order(_ test: (CategorySet, Bool, Bool)) -> String {
-    "\(test.0.count) \(test.0.words) \(test.1) \(test.2)"
+  private static func precedes(_ left: (CategorySet, Bool, Bool), _ right: (CategorySet, Bool, Bool)) -> Bool
+  {
+    func flags(_ test: (CategorySet, Bool, Bool)) -> Int { (test.1 ? 2 : 0) + (test.2 ? 1 : 0) }
+    if left.0 != right.0 {
+      return left.0.count == right.0.count
+        ? left.0.words.lexicographicallyPrecedes(right.0.words) : left.0.count < right.0.count
+    }
+    return flags(left) < flags(right)
   }
 
   // MARK: Trees

@@ -12,7 +12,7 @@ extension TreeRanker {
         .invalidArgument,
         "the model has the outputs 0 to \(forest.outputCount - 1): \(scoreOutput) is none of them")
     }
-    let layout = ForestLayout(forest)
+    let layout = try ForestLayout(forest)
     guard layout.thresholds.count <= planeCountMax, layout.leaves.count <= Int(Int32.max) else {
       throw Fault(
         .resourceExhausted,

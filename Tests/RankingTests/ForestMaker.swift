@@ -2,52 +2,6 @@ import Base
 
 @testable import Ranking
 
-/// The slow twin of the kernels: each row down each tree, one node after the other.
-enum PlainForest {
-  static func sums(_ forest: Forest, _ row: ArraySlice<Float>) -> [Double] {
-    let isFloat = forest.origin == .xgBoost
-    var sums = forest.base
-    for tree in forest.trees {
-      let leaf = leaf(tree, Array(row), isFlat: !isFloat)
-      let sum = sums[tree.output]
-      sums[tree.output] = isFloat ? Double(Float(sum) + Float(leaf)) : sum + leaf
-    }
-    return sums
-  }
-
-  private static func leaf(_ tree: Forest.Tree, _ row: [Float], isFlat: Bool) -> Double {
-    guard !tree.nodes.isEmpty else { return tree.leaves[0] }
-    var index = 0
-    while true {
-      let node = tree.nodes[index]
-      switch goesRight(node.test, row[node.feature], isFlat: isFlat) ? node.right : node.left {
-      case .leaf(let leaf): return tree.leaves[leaf]
-      case .node(let node): index = node
-      }
-    }
-  }
-
-  private static func goesRight(_ test: Forest.Test, _ given: Float, isFlat: Bool) -> Bool {
-    switch test {
-    case .number(let threshold, let missing, let missingGoesLeft):
-      var value = given
-      if isFlat, abs(value) <= 1e-35 { value = 0 }
-      let isMissing =
-        switch missing {
-        case .none: false
-        case .zero: value.isNaN || abs(value) <= 1e-35
-        case .notANumber: value.isNaN
-        }
-      if isMissing { return !missingGoesLeft }
-      return !((value.isNaN ? 0 : value) <= threshold)
-    case .category(let right, let otherGoesRight, let missingGoesRight):
-      if given.isNaN { return missingGoesRight }
-      guard isFlat ? given > -1 : given >= 0, given < Float(right.count) else { return otherGoesRight }
-      return right.contains(Int(given))
-    }
-  }
-}
-
 /// Forests of chance, for tests: every kind of test, and trees of any size and form.
 struct ForestMaker {
   var random: SplitMix
