@@ -88,6 +88,10 @@ let package = Package(
     .executableTarget(
       name: "ranker-bench", dependencies: ["Base", "Ranking"], path: "Tests/RankerBench",
       swiftSettings: strict),
+    // Scripts/bench retrieval measures the index alone with it.
+    .executableTarget(
+      name: "index-bench", dependencies: ["Base", "CKernels", "Retrieval"], path: "Tests/IndexBench",
+      swiftSettings: strict),
     tests("Base"),
     tests("Wire", ["Base", "CMessages", "InteropService", nioCore, nioPosix, nioEmbedded]),
     tests("Snapshots", ["Base"]),

@@ -101,3 +101,43 @@ static void sort(uint64_t *keys, size_t count, unsigned budget) {
 }
 
 void mk_sort_descending(uint64_t *keys, size_t count) { sort(keys, count, 4 * bits_of(count)); }
+
+void mk_best_in_order(uint64_t *keys, size_t count, size_t keep, uint64_t *spare) {
+  if (keep > count) keep = count;
+  if (count < 128) {
+    mk_keep_largest(keys, count, keep);
+    mk_sort_descending(keys, keep);
+    return;
+  }
+  uint64_t least = keys[0], largest = keys[0];
+  for (size_t i = 1; i < count; i++) {
+    if (keys[i] < least) least = keys[i];
+    if (keys[i] > largest) largest = keys[i];
+  }
+  // Dealt into buckets that lie in order; then each is put in order. Buckets below the keep-th key are left out.
+  enum { buckets = 1024 };
+  unsigned shift = 0;
+  while ((largest - least) >> shift >= buckets) shift++;
+  uint32_t place[buckets + 1];
+  memset(place, 0, sizeof place);
+  for (size_t i = 0; i < count; i++) place[buckets - 1 - ((keys[i] - least) >> shift)]++;
+  uint32_t next = 0;
+  size_t used = 0;
+  for (; used < buckets && next < keep; used++) {
+    uint32_t held = place[used];
+    place[used] = next;
+    next += held;
+  }
+  for (size_t i = 0; i < count; i++) {
+    size_t bucket = buckets - 1 - ((keys[i] - least) >> shift);
+    if (bucket < used) spare[place[bucket]++] = keys[i];
+  }
+  // Each place has moved on to the end of its bucket.
+  uint32_t begin = 0;
+  for (size_t bucket = 0; bucket < used; bucket++) {
+    uint32_t held = place[bucket] - begin;
+    if (held > 1) sort(spare + begin, held, 4 * bits_of(held));
+    begin = place[bucket];
+  }
+  memcpy(keys, spare, keep * sizeof *keys);
+}

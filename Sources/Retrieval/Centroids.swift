@@ -11,4 +11,11 @@ package struct Centroids: Sendable, Equatable {
   }
 
   package var count: Int { values.count / dimensions }
+
+  /// Of the values' bits: parts built around the same centroids have the same.
+  var digest: UInt64 {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+    return hash
+  }
 }

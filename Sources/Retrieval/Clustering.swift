@@ -14,7 +14,15 @@ struct Clustering {
   func run(_ sample: [Float], dimensions: Int, progress: (Double) -> Void) -> Centroids {
     let rowCount = sample.count / dimensions
     var random = SplitMix(seed: seed)
-    var centroids = start(sample, rowCount: rowCount, dimensions: dimensions, random: &random)
+    let start = start(sample, rowCount: rowCount, dimensions: dimensions, random: &random)
+    return iterate(start, sample, random: &random, progress: progress)
+  }
+
+  private func iterate(
+    _ start: Centroids, _ sample: [Float], random: inout SplitMix, progress: (Double) -> Void
+  ) -> Centroids {
+    let dimensions = start.dimensions
+    var centroids = start
     for iteration in 0..<iterationCount {
       let assigner = Assigner(centroids)
       let lists = assigner.assign(VectorRows(sample, dimensions: dimensions), threads: threads) { _ in }.lists
@@ -24,6 +32,13 @@ struct Clustering {
       progress(Double(iteration + 1) / Double(iterationCount))
     }
     return centroids
+  }
+
+  /// Lloyd's iterations from centroids that are given.
+  static func refine(_ start: Centroids, with sample: [Float], iterationCount: Int) -> Centroids {
+    let clustering = Clustering(listCount: start.count, iterationCount: iterationCount, seed: 1, threads: 1)
+    var random = SplitMix(seed: clustering.seed)
+    return clustering.iterate(start, sample, random: &random) { _ in }
   }
 
   /// Different rows of the sample, by chance.

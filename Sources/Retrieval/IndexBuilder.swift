@@ -8,17 +8,21 @@ package struct IndexOptions: Sendable {
   package var iterationCount: Int
   package var seed: UInt64
   package var threads: Int
-  /// Recall@500 that the number of probes is chosen for.
+  /// Pairs of codes of 4 bits a title; as many as pay if `nil`.
+  package var pairCount: Int?
+  /// Recall@500 that the effort is chosen for.
   package var recallTarget: Float
   /// Queries to choose it with, unit vectors of the index's dimensions one after another; means of related titles
   /// are made if empty.
   package var tuningQueries: [Float]
 
   package init(
-    listCount: Int? = nil, iterationCount: Int = 10, seed: UInt64 = 1, threads: Int = 1,
+    listCount: Int? = nil, pairCount: Int? = nil, iterationCount: Int = 10, seed: UInt64 = 1,
+    threads: Int = 1,
     recallTarget: Float = 0.95, tuningQueries: [Float] = []
   ) {
     self.listCount = listCount
+    self.pairCount = pairCount
     self.iterationCount = iterationCount
     self.seed = seed
     self.threads = threads
@@ -28,7 +32,7 @@ package struct IndexOptions: Sendable {
 }
 
 package struct IndexProgress: Sendable, Equatable {
-  package enum Stage: String, Sendable { case cluster, assign, tune, write }
+  package enum Stage: String, Sendable { case cluster, assign, write, tune }
 
   package var stage: Stage
   /// 0 to 1, of this stage.
@@ -45,8 +49,10 @@ package struct IndexSummary: Sendable, Equatable {
   package var titleCount: Int
   package var listCount: Int
   package var largestListCount: Int
-  package var probes: Int
-  /// Recall@500 measured with these probes; `nil` when it was not measured.
+  /// Pairs of codes of 4 bits that a title has: bytes. None in a tail.
+  package var pairCount: Int
+  package var effort: SearchEffort
+  /// Recall@500 measured with this effort; `nil` when it was not measured.
   package var recall: Float?
 }
 
@@ -54,8 +60,7 @@ package struct IndexSummary: Sendable, Equatable {
 package enum IndexBuilder {
   /// Builds the index of `source` at `path`.
   ///
-  /// With a `parent`, titles are put into lists around its centroids, and its probes are taken over: for a tail, or
-  /// for a base that keeps its lists. The same source, options and parent give the same bytes, whatever the threads.
+  /// With a `parent`, titles are put into lists around its centroids, as a tail of it. The same source, options and parent give the same bytes, whatever the threads.
   ///
   /// Throws a ``Base/Fault`` with `invalidArgument` for vectors that can't be indexed, and a ``Base/DiskFault``.
   @discardableResult
@@ -64,26 +69,86 @@ package enum IndexBuilder {
     parent: VectorIndex? = nil, progress: (IndexProgress) -> Void = { _ in }
   ) throws -> IndexSummary {
     try check(source, options: options, parent: parent)
-    let centroids = parent?.centroids ?? cluster(source, options: options, progress: progress)
+    let centroids = try parent.map(base) ?? cluster(source, options: options, progress: progress)
     let (assigned, bad) = Assigner(centroids).assign(source, threads: options.threads) {
       progress(IndexProgress(.assign, $0))
     }
     if let bad { throw Fault(.invalidArgument, "the vector of title \(bad) is not finite: embed it again") }
     let lists = Lists(assigned, count: centroids.count)
-    var curve: [(probes: Int, recall: Float)] = []
-    var probes = parent?.probes ?? 1
-    if let parent {
-      curve = parent.recallCurve
-    } else {
-      curve = ProbeTuner(source, centroids: centroids, assigned: assigned, lists: lists, options: options)
-        .curve { progress(IndexProgress(.tune, $0)) }
-      probes = curve.first { $0.recall >= options.recallTarget }?.probes ?? centroids.count
-    }
-    let writer = IndexWriter(centroids: centroids, lists: lists, probes: probes, curve: curve)
+    let books = parent == nil ? codeBooks(source, centroids, assigned, lists, options) : nil
+    let head = IndexHead(
+      dimensions: source.dimensions, rowStride: VectorIndex.rowStride(dimensions: source.dimensions),
+      titleCount: source.count, listCount: centroids.count, pairCount: books?.pairCount ?? 0,
+      turnedCount: books?.turnedCount ?? 0,
+      effort: parent?.effort ?? SearchEffort(probes: centroids.count, kept: 2000),
+      digest: centroids.digest)
+    let writer = IndexWriter(
+      head: head, centroids: centroids, lists: lists, books: books, threads: options.threads)
     try writer.write(source, to: path) { progress(IndexProgress(.write, $0)) }
-    return IndexSummary(
+    var summary = IndexSummary(
       titleCount: source.count, listCount: centroids.count, largestListCount: lists.largestCount,
-      probes: probes, recall: curve.first { $0.probes == probes }?.recall)
+      pairCount: head.pairCount, effort: head.effort)
+    if parent == nil {
+      let given = options.tuningQueries.prefix(EffortTuner.queryCountMax * source.dimensions)
+      let queries =
+        given.isEmpty
+        ? TuningQueries.make(
+          source, assigned: assigned, lists: lists, count: EffortTuner.queryCountMax, seed: options.seed)
+        : Array(given)
+      try tune(&summary, source, at: path, head: head, queries: queries, options: options) {
+        progress(IndexProgress(.tune, $0))
+      }
+    }
+    return summary
+  }
+
+  private static func base(_ parent: VectorIndex) throws -> Centroids {
+    guard let centroids = parent.centroids else {
+      throw Fault(.invalidArgument, "\(parent.name) is a tail: build around its base")
+    }
+    return centroids
+  }
+
+  private static func tune(
+    _ summary: inout IndexSummary, _ source: some VectorSource, at path: String, head: IndexHead,
+    queries: [Float],
+    options: IndexOptions, progress: (Double) -> Void
+  ) throws {
+    let index = try VectorIndex(opening: MappedBytes(path: path), name: path)
+    let tuner = EffortTuner(index, source, queries: queries, k: SearchEffort.k, threads: options.threads) {
+      progress($0 / 2)
+    }
+    let curve = tuner.curve { progress(0.5 + $0 / 2) }
+    var head = head
+    if let point = curve.first(where: { $0.recall >= options.recallTarget }) ?? curve.last {
+      head.effort = point.effort
+      (summary.effort, summary.recall) = (point.effort, point.recall)
+    }
+    try IndexWriter.tune(path, head: head, curve: curve)
+  }
+
+  /// Books for the residuals of a sample that is spread evenly over the ordinals.
+  private static func codeBooks(
+    _ source: some VectorSource, _ centroids: Centroids, _ assigned: [UInt32], _ lists: Lists,
+    _ options: IndexOptions
+  ) -> CodeBooks {
+    let dimensions = source.dimensions
+    let count = min(source.count, max(2048, min(32_768, (8 << 20) / dimensions)))
+    var residuals = [Float](repeating: 0, count: count * dimensions)
+    residuals.withUnsafeMutableBufferPointer { residuals in
+      for place in 0..<count {
+        let ordinal = place * source.count / count
+        let range = place * dimensions..<(place + 1) * dimensions
+        source.copy(ordinal..<ordinal + 1, into: UnsafeMutableBufferPointer(rebasing: residuals[range]))
+        let middle = Int(assigned[ordinal]) * dimensions
+        for dimension in 0..<dimensions {
+          residuals[place * dimensions + dimension] -= centroids.values[middle + dimension]
+        }
+      }
+    }
+    return CodeBooks(
+      residuals: residuals, centroids: centroids, sizes: lists.sizes, pairCount: options.pairCount,
+      seed: options.seed)
   }
 
   /// Twice the square root of the titles, in whole panels: a list is then a quarter of the lists' number.
@@ -121,7 +186,8 @@ package enum IndexBuilder {
     _ source: some VectorSource, options: IndexOptions, progress: (IndexProgress) -> Void
   ) -> Centroids {
     let listCount = options.listCount ?? Self.listCount(titleCount: source.count)
-    let count = min(source.count, max(listCount * 64, 16_384))
+    let room = max(16_384, (128 << 20) / source.dimensions)
+    let count = min(source.count, max(min(listCount * 64, room), 16_384))
     var random = SplitMix(seed: options.seed ^ 0x5a3b_1e00)
     var sample = [Float](repeating: 0, count: count * source.dimensions)
     sample.withUnsafeMutableBufferPointer { sample in
@@ -140,26 +206,4 @@ package enum IndexBuilder {
       seed: options.seed, threads: options.threads)
     return clustering.run(sample, dimensions: source.dimensions) { progress(IndexProgress(.cluster, $0)) }
   }
-}
-
-/// Titles by list: places `offsets[list]..<offsets[list + 1]` of `ordinals`, in the order of the ordinals.
-struct Lists {
-  let offsets: [UInt32]
-  let ordinals: [UInt32]
-
-  init(_ assigned: [UInt32], count: Int) {
-    var offsets = [UInt32](repeating: 0, count: count + 1)
-    for list in assigned { offsets[Int(list) + 1] += 1 }
-    for list in 0..<count { offsets[list + 1] += offsets[list] }
-    var next = offsets
-    var ordinals = [UInt32](repeating: 0, count: assigned.count)
-    for (ordinal, list) in assigned.enumerated() {
-      ordinals[Int(next[Int(list)])] = UInt32(ordinal)
-      next[Int(list)] += 1
-    }
-    self.offsets = offsets
-    self.ordinals = ordinals
-  }
-
-  var largestCount: Int { zip(offsets, offsets.dropFirst()).map { Int($1 - $0) }.max() ?? 0 }
 }

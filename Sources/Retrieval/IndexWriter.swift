@@ -3,61 +3,182 @@ internal import CKernels
 
 /// Writes an index segment: see ``VectorIndex`` for its sections.
 struct IndexWriter {
+  var head: IndexHead
   var centroids: Centroids
   var lists: Lists
-  var probes: Int
-  var curve: [(probes: Int, recall: Float)]
+  /// `nil` for a tail.
+  var books: CodeBooks?
+  var threads: Int
+
+  /// Rooms for points of the recall curve, which are measured on what was written and put in later.
+  static let pointCountMax = 48
+  private static let chunkCount = 8192
 
   func write(_ source: some VectorSource, to path: String, progress: (Double) -> Void) throws {
-    let dimensions = source.dimensions
-    let stride = VectorIndex.rowStride(dimensions: dimensions)
     let writer = try SegmentWriter(
       path: path, kind: VectorIndex.kind, formatVersion: VectorIndex.formatVersion)
-    try writer.add(
-      "HEAD",
-      [
-        UInt32(dimensions), UInt32(stride), UInt32(source.count), UInt32(centroids.count), UInt32(probes), 0,
-        0, 0,
-      ])
-    try writer.add("CENT", centroids.values)
-    let middles = VectorRows(centroids.values, dimensions: dimensions)
-    let middleScales = try writeRows(
-      middles, order: (0..<UInt32(centroids.count)).map { $0 }, section: "CEN8", to: writer
-    ) { _ in }
-    try writer.add("CSCL", middleScales)
+    try writer.add("HEAD", head.words)
     try writer.add("OFFS", lists.offsets)
     try writer.add("ORDN", lists.ordinals)
-    let scales = try writeRows(source, order: lists.ordinals, section: "ROWS", to: writer, progress: progress)
-    try writer.add("SCAL", scales)
-    try writer.add("CURV", curve.flatMap { [Float($0.probes), $0.recall] })
+    let magnitudes = magnitudes(source)
+    let steps = RowSteps(magnitudes)
+    let step = lists.ordinals.map { steps.index(magnitudes[Int($0)]) }
+    try writer.add("STEP", step)
+    try writer.add("STPS", steps.values)
+    let codes = try writeRows(source, steps: steps, step: step, to: writer, progress: progress)
+    if let books {
+      try writer.add("CENT", centroids.values)
+      try writeCentroids(to: writer)
+      try writer.add("TURN", books.turn)
+      try writer.add("WIDE", books.widths)
+      try writer.add("BOOK", books.book)
+      try writer.add("CODE", codes)
+      try writer.add("TUNE", [Float](repeating: 0, count: 4 * Self.pointCountMax))
+    }
     try writer.finish()
+    progress(1)
   }
 
-  /// Writes the vectors in `order` as rows of bytes, and returns their scales.
-  private func writeRows(
-    _ source: some VectorSource, order: [UInt32], section: SegmentTag, to writer: SegmentWriter,
-    progress: (Double) -> Void
-  ) throws -> [Float] {
-    let stride = VectorIndex.rowStride(dimensions: source.dimensions)
-    let block = 4096
-    var scales = [Float](repeating: 0, count: order.count)
-    var vector = [Float](repeating: 0, count: source.dimensions)
-    try writer.begin(section, elementByteCount: 1)
-    for begin in Swift.stride(from: 0, to: order.count, by: block) {
-      let end = min(order.count, begin + block)
-      // Padding is the biased zero.
-      var rows = [UInt8](repeating: 128, count: (end - begin) * stride)
-      for place in begin..<end {
-        let ordinal = Int(order[place])
-        vector.withUnsafeMutableBufferPointer { source.copy(ordinal..<ordinal + 1, into: $0) }
-        scales[place] = rows.withUnsafeMutableBufferPointer { rows in
-          guard let to = rows.baseAddress else { return 0 }
-          return mk_quantise(vector, source.dimensions, to + (place - begin) * stride)
+  /// Puts what was measured into a segment that is written.
+  static func tune(_ path: String, head: IndexHead, curve: [EffortPoint]) throws {
+    let mapped = try MappedBytes(path: path)
+    let segment = try Segment(
+      opening: mapped, name: path, kind: VectorIndex.kind, formatVersion: VectorIndex.formatVersion)
+    let disk = SystemDisk()
+    let put = { (bytes: UnsafeRawBufferPointer, place: UnsafeRawPointer?) throws in
+      guard let place, let start = mapped.bytes.baseAddress else { return }
+      try disk.write(bytes, to: path, at: place - start)
+    }
+    let points: [Float] = curve.prefix(pointCountMax).flatMap { point -> [Float] in
+      [point.recall, Float(point.effort.probes), Float(point.effort.kept), point.effort.refines ? 1 : 0]
+    }
+    let headPlace = try segment.array("HEAD", of: UInt32.self).baseAddress.map { UnsafeRawPointer($0) }
+    let tunePlace = try segment.array("TUNE", of: Float.self).baseAddress.map { UnsafeRawPointer($0) }
+    try head.words.withUnsafeBytes { try put($0, headPlace) }
+    try points.withUnsafeBytes { try put($0, tunePlace) }
+    try disk.sync(path)
+  }
+
+  /// The largest magnitude of each vector.
+  private func magnitudes(_ source: some VectorSource) -> [Float] {
+    let dimensions = source.dimensions
+    var magnitudes = [Float](repeating: 0, count: source.count)
+    magnitudes.withUnsafeMutableBufferPointer { magnitudes in
+      forEachBlock(of: source.count, blockCount: 256, threads: threads) { range, _ in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { rows in
+          source.copy(range, into: rows)
+          for row in 0..<range.count {
+            var largest: Float = 0
+            for place in row * dimensions..<(row + 1) * dimensions {
+              largest = max(largest, abs(rows[place]))
+            }
+            magnitudes[range.lowerBound + row] = largest
+          }
         }
       }
-      try writer.append(rows)
-      progress(Double(end) / Double(order.count))
     }
-    return scales
+    return magnitudes
+  }
+
+  private func writeCentroids(to writer: SegmentWriter) throws {
+    let stride = head.rowStride
+    var rows = [UInt8](repeating: 128, count: centroids.count * stride)
+    var scales = [Float](repeating: 0, count: centroids.count)
+    for list in 0..<centroids.count {
+      let range = list * centroids.dimensions..<(list + 1) * centroids.dimensions
+      scales[list] = rows.withUnsafeMutableBufferPointer { rows in
+        guard let to = rows.baseAddress else { return 0 }
+        return mk_quantise(Array(centroids.values[range]), centroids.dimensions, to + list * stride)
+      }
+    }
+    try writer.add("CEN8", rows)
+    try writer.add("CSCL", scales)
+  }
+
+  /// Writes the rows list by list, and returns the codes in their blocks.
+  private func writeRows(
+    _ source: some VectorSource, steps: RowSteps, step: [UInt8], to writer: SegmentWriter,
+    progress: (Double) -> Void
+  ) throws -> [UInt8] {
+    let (stride, dimensions) = (head.rowStride, head.dimensions)
+    let layout = CodeLayout(lists, pairCount: head.pairCount)
+    var codes = [UInt8](repeating: 0, count: layout.byteCount)
+    var rows = [UInt8](repeating: 0, count: min(Self.chunkCount, lists.ordinals.count) * stride)
+    try writer.begin("ROWS", elementByteCount: 1)
+    for begin in Swift.stride(from: 0, to: lists.ordinals.count, by: Self.chunkCount) {
+      let end = min(lists.ordinals.count, begin + Self.chunkCount)
+      codes.withUnsafeMutableBufferPointer { codes in
+        rows.withUnsafeMutableBufferPointer { rows in
+          forEachBlock(of: end - begin, blockCount: 256, threads: threads) { range, _ in
+            let places = begin + range.lowerBound..<begin + range.upperBound
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { vectors in
+              guard let start = vectors.baseAddress, let bytes = rows.baseAddress else { return }
+              for (row, place) in places.enumerated() {
+                let ordinal = Int(lists.ordinals[place])
+                let to = UnsafeMutableBufferPointer(start: start + row * dimensions, count: dimensions)
+                source.copy(ordinal..<ordinal + 1, into: to)
+                mk_quantise_by(
+                  start + row * dimensions, dimensions, stride, steps.values[Int(step[place])],
+                  bytes + (range.lowerBound + row) * stride)
+              }
+              guard let books else { return }
+              subtractCentroids(from: start, of: places)
+              layout.put(books.encode(start, count: places.count), of: places, into: codes)
+            }
+          }
+        }
+      }
+      if end - begin < Self.chunkCount { rows.removeLast(rows.count - (end - begin) * stride) }
+      try writer.append(rows)
+      progress(Double(end) / Double(lists.ordinals.count) * 0.99)
+    }
+    return codes
+  }
+
+  private func subtractCentroids(from vectors: UnsafeMutablePointer<Float>, of places: Range<Int>) {
+    let dimensions = head.dimensions
+    var list = lists.list(of: places.lowerBound)
+    centroids.values.withUnsafeBufferPointer { centroids in
+      for (row, place) in places.enumerated() {
+        while place >= Int(lists.offsets[list + 1]) { list += 1 }
+        for dimension in 0..<dimensions {
+          vectors[row * dimensions + dimension] -= centroids[list * dimensions + dimension]
+        }
+      }
+    }
+  }
+}
+
+/// Where codes go: blocks of 64 titles, each list's from a new block on.
+private struct CodeLayout {
+  private let lists: Lists
+  private let pairCount: Int
+  private let blocks: [Int]
+
+  init(_ lists: Lists, pairCount: Int) {
+    self.lists = lists
+    self.pairCount = pairCount
+    var blocks = [0]
+    for (begin, end) in zip(lists.offsets, lists.offsets.dropFirst()) {
+      blocks.append(blocks[blocks.count - 1] + (Int(end - begin) + Int(MK_BLOCK) - 1) / Int(MK_BLOCK))
+    }
+    self.blocks = blocks
+  }
+
+  var byteCount: Int { (blocks.last ?? 0) * Int(MK_BLOCK) * pairCount }
+
+  /// `codes` has `places.count` bytes for each code.
+  func put(_ codes: [UInt8], of places: Range<Int>, into all: UnsafeMutableBufferPointer<UInt8>) {
+    let count = places.count
+    var list = lists.list(of: places.lowerBound)
+    for (row, place) in places.enumerated() {
+      while place >= Int(lists.offsets[list + 1]) { list += 1 }
+      let local = place - Int(lists.offsets[list])
+      let block = (blocks[list] + local / Int(MK_BLOCK)) * pairCount
+      for pair in 0..<pairCount {
+        all[(block + pair) * Int(MK_BLOCK) + local % Int(MK_BLOCK)] =
+          codes[2 * pair * count + row] | codes[(2 * pair + 1) * count + row] << 4
+      }
+    }
   }
 }

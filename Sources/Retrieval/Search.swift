@@ -1,151 +1,157 @@
 internal import Base
 internal import CKernels
 
-/// One query's way through an index: rank the lists, scan the best, keep the best titles, score them again exactly.
+/// One query's way through an index: rank the lists, scan the codes of the best, score by their rows those that the codes
+/// leave, and by their vectors those that rows can't tell apart.
 ///
 /// Nothing here is larger than it looks: all that grows lies in the scratch.
 struct Search {
   private let index: PartitionedIndex
+  private let base: VectorIndex
+  private let lists: CodedLists
   private let query: UnsafePointer<Float>
   private let k: Int
+  private let effort: SearchEffort
   private let allowed: OrdinalFilter?
-  private let deadline: Instant
-  private let time: any TimeSource
+  private var clock: SearchClock
   private let scratch: SearchScratch
   private let kernels = mk_active()
+  private let indexKernels = mk_index_active()
 
-  /// Candidates in `scratch.keys`, those that matter first.
-  private var held = 0
-  /// Candidates that are kept when there are too many, and that are scored again at the end.
-  private var keep: Int
-  /// No score below this can be among those kept.
-  private var threshold: Float = -.infinity
-  private var bytesSinceLook = 0
-  private var hasExactScores = false
-  private var outcome = SearchOutcome()
-  /// Titles seen that the filter lets pass.
+  /// What the query's largest magnitude is, and what a unit of its whole numbers is worth then.
+  private var magnitude: Float = 0
+  private var unit: Float = 0
+  /// Scores by codes are whole numbers: so many make 1. All are too low by `offset`, and sums are at most `sumMax`.
+  private var perUnit: Float = 1
+  private var offset: Float = 0
+  private var sumMax: Int32 = 0
+  /// Candidates that the filter was asked about, and those that it let pass.
+  private var asked = 0
   private var passed = 0
+  private var outcome = SearchOutcome()
 
-  /// Bytes of rows between two looks at the clock: 10 to 20 µs of work where memory is slow.
-  private static let bytesBetweenLooks = 128 << 10
-
-  init(
-    index: PartitionedIndex, query: UnsafePointer<Float>, k: Int, allowed: OrdinalFilter?, deadline: Instant,
-    time: any TimeSource, scratch: SearchScratch
+  init?(
+    index: PartitionedIndex, query: UnsafePointer<Float>, k: Int, effort: SearchEffort,
+    allowed: OrdinalFilter?,
+    clock: SearchClock, scratch: SearchScratch
   ) {
+    guard let base = index.parts.first?.index, let lists = base.coded else { return nil }
     self.index = index
+    self.base = base
+    self.lists = lists
     self.query = query
     self.k = k
+    self.effort = effort
     self.allowed = allowed
-    self.deadline = deadline
-    self.time = time
+    self.clock = clock
     self.scratch = scratch
-    keep = k
   }
 
-  // MARK: The three ways
-
-  /// Scores every allowed title against its vector.
-  mutating func scoreAll() {
-    hasExactScores = true
-    outcome.isExact = true
-    for part in index.parts {
-      guard let rows = part.vectors.base, let dots = scratch.floatDots.baseAddress else { continue }
-      var next = 0
-      while next < part.vectors.count {
-        if isLate() { return }
-        let block = min(SearchScratch.blockCount, part.vectors.count - next)
-        let stride = part.vectors.rowStride
-        kernels.pointee.dot_halves(
-          rows + next * stride, stride, block, query, index.dimensions, dots)
-        for offset in 0..<block { consider(dots[offset], part.first + UInt32(next + offset)) }
-        count(rows: block, bytes: block * stride * 2)
-        next += block
-      }
-    }
-  }
-
-  /// Scores the few titles that a filter lets pass.
-  mutating func scoreAllowed(_ filter: OrdinalFilter) {
-    hasExactScores = true
-    outcome.isExact = true
-    for part in index.parts {
-      let end = Int(part.first) + part.vectors.count
-      var waiting = 0
-      var word = Int(part.first) >> 6
-      while word << 6 < end {
-        var bits = filter.words[word]
-        while bits != 0 {
-          let ordinal = word << 6 + bits.trailingZeroBitCount
-          bits &= bits - 1
-          guard ordinal >= Int(part.first), ordinal < end else { continue }
-          scratch.locals[waiting] = UInt32(ordinal) - part.first
-          waiting += 1
-          if waiting == SearchScratch.blockCount {
-            if isLate() { return }
-            score(waiting, of: part)
-            waiting = 0
-          }
-        }
-        word += 1
-      }
-      if isLate() { return }
-      score(waiting, of: part)
-    }
-  }
-
-  /// Scans the `probes` best lists, and more while there are too few.
-  mutating func probe(_ probes: Int) {
-    guard let base = index.parts.first?.index else { return }
-    keep = min(max(k * 2, k + 100), SearchScratch.rescoreCountMax)
-    quantiseQuery(rowStride: base.rowStride)
-    rankLists(of: base)
-    var ranked = 0
+  mutating func run() -> SearchOutcome {
+    let probes = min(max(effort.probes, 1), base.listCount)
+    let keep = effort.kept(k: k)
+    prepareQuery()
+    scoreLists()
+    var ranked = rank(probes)
+    prepareTables(ranked)
+    begin(keep: keep, worstList: mk_key_score(scratch.listKeys[ranked - 1]))
     var next = 0
-    var wanted = min(max(probes, 1), base.listCount)
+    var wanted = probes
     while next < wanted {
-      if next == ranked {
-        ranked = rankMore(from: ranked, count: max(wanted - ranked, 16), of: base.listCount)
-      }
-      let list = Int(mk_key_ordinal(scratch.listKeys[next]))
-      for part in index.parts {
-        guard scan(list, of: part) else { return }
-      }
+      if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
+      guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
-      wanted = min(base.listCount, wantedProbes(max(probes, 1), after: next))
+      wanted = min(base.listCount, wantedProbes(probes, after: next))
     }
+    finish()
+    return outcome
+  }
+
+  // MARK: The query
+
+  private mutating func prepareQuery() {
+    guard let scaled = scratch.query.baseAddress, let high = scratch.high.baseAddress,
+      let low = scratch.low.baseAddress
+    else { return }
+    for dimension in 0..<index.dimensions { magnitude = max(magnitude, abs(query[dimension])) }
+    for dimension in 0..<index.dimensions {
+      scaled[dimension] = magnitude > 0 ? query[dimension] / magnitude : 0
+    }
+    unit = mk_quantise_query(scaled, index.dimensions, base.rowStride, high, low)
+  }
+
+  /// Tables of what each codeword adds to a score.
+  private mutating func prepareTables(_ ranked: Int) {
+    guard let scaled = scratch.query.baseAddress, let turned = scratch.turned.baseAddress,
+      let products = scratch.products.baseAddress, let least = scratch.least.baseAddress,
+      let largest = scratch.largest.baseAddress, let tables = scratch.tables.baseAddress,
+      let widths = lists.widths.baseAddress
+    else { return }
+    let groups = 2 * lists.pairCount
+    if let turn = lists.turn.baseAddress, let book = lists.book.baseAddress {
+      kernels.pointee.dot_floats(turn, index.dimensions, lists.turnedCount, scaled, index.dimensions, turned)
+      indexKernels.pointee.products(turned, widths, groups, book, products, least, largest)
+    } else {
+      for place in 0..<groups * Int(MK_BOOK) { products[place] = 0 }
+      for group in 0..<groups { (least[group], largest[group]) = (0, 0) }
+    }
+    var reach: Float = 0
+    for pair in 0..<lists.pairCount {
+      reach = max(reach, largest[2 * pair] - least[2 * pair] + largest[2 * pair + 1] - least[2 * pair + 1])
+    }
+    // Lists' scores must stay within what whole numbers of 32 bits can tell apart.
+    let farthest = max(abs(listScore(scratch.listKeys[0])), abs(listScore(scratch.listKeys[ranked - 1])))
+    let step = max(reach / 253, farthest / Float(1 << 20))
+    guard step > 0, (1 / step).isFinite else {
+      // A query of zeros: all are alike.
+      for place in 0..<groups * Int(MK_BOOK) { tables[place] = 0 }
+      return
+    }
+    perUnit = 1 / step
+    indexKernels.pointee.tables(products, least, groups, perUnit, tables)
+    for group in 0..<groups {
+      offset += least[group]
+      sumMax += Int32(((largest[group] - least[group]) * perUnit).rounded(.toNearestOrEven))
+    }
+  }
+
+  private mutating func begin(keep: Int, worstList: Float) {
+    let top = whole(listScore(scratch.listKeys[0])) &+ sumMax &+ 1
+    mk_pool_begin(scratch.pool, keep, top, min(top - 1, whole(worstList * listUnit)))
   }
 
   // MARK: Lists
 
-  private func quantiseQuery(rowStride: Int) {
-    guard let bytes = scratch.queryBytes.baseAddress else { return }
-    bytes.withMemoryRebound(to: UInt8.self, capacity: rowStride) { biased in
-      _ = mk_quantise(query, index.dimensions, biased)
-      for dimension in 0..<index.dimensions { biased[dimension] ^= 0x80 }
-      for dimension in index.dimensions..<rowStride { biased[dimension] = 0 }
-    }
+  private var listUnit: Float { unit * 128 }
+  private func listScore(_ key: UInt64) -> Float { mk_key_score(key) * listUnit }
+
+  /// A score in whole numbers, without what all have in common.
+  private func whole(_ score: Float) -> Int32 {
+    let scaled = (score * perUnit).rounded(.toNearestOrEven)
+    return Int32(max(-0x1p24, min(0x1p24, scaled)))
   }
 
-  private func rankLists(of base: VectorIndex) {
+  private func scoreLists() {
     scratch.reserve(listCount: base.listCount)
-    guard let rows = base.centroidRows.baseAddress, let scales = base.centroidScales.baseAddress,
-      let bytes = scratch.queryBytes.baseAddress, let dots = scratch.listDots.baseAddress,
-      let numbers = scratch.listNumbers.baseAddress, let keys = scratch.listKeys.baseAddress
+    guard let rows = lists.centroidRows.baseAddress, let high = scratch.high.baseAddress,
+      let dots = scratch.listDots.baseAddress
     else { return }
-    kernels.pointee.dot_bytes(rows, base.rowStride, base.listCount, bytes, base.rowStride, dots)
-    var passed = 0
-    _ = kernels.pointee.select(dots, scales, numbers, 0, base.listCount, -.infinity, nil, keys, &passed)
+    kernels.pointee.dot_bytes(rows, base.rowStride, base.listCount, high, base.rowStride, dots)
   }
 
-  /// Brings the next `count` best lists into order; returns how many are in order now.
-  private func rankMore(from ranked: Int, count: Int, of listCount: Int) -> Int {
-    guard let keys = scratch.listKeys.baseAddress else { return ranked }
-    let end = min(listCount, ranked + count)
-    mk_keep_largest(keys + ranked, listCount - ranked, end - ranked)
-    mk_sort_descending(keys + ranked, end - ranked)
-    return end
+  /// Brings the best `count` lists into order, or some more; returns how many are.
+  private func rank(_ count: Int) -> Int {
+    guard let scales = lists.centroidScales.baseAddress, let dots = scratch.listDots.baseAddress,
+      let numbers = scratch.listNumbers.baseAddress, let keys = scratch.listKeys.baseAddress,
+      let spare = scratch.listSpare.baseAddress
+    else { return 0 }
+    let threshold = mk_threshold(dots, scales, base.listCount, count, keys)
+    var passed = 0
+    let found = kernels.pointee.select(
+      dots, scales, numbers, 0, base.listCount, threshold, nil, keys, &passed)
+    mk_best_in_order(keys, found, found, spare)
+    return found
   }
 
   /// How many lists are looked into, from what was seen in the first `next`: enough to fill k twice over, and with a
@@ -153,126 +159,198 @@ struct Search {
   /// about with the root of 1/s: measured on clustered vectors, for shares of 1/2 to 1/100 at a recall of 0.95.
   private func wantedProbes(_ probes: Int, after next: Int) -> Int {
     if passed < k * 2 { return next + 1 }
-    guard allowed != nil else { return probes }
-    let share = Float(passed) / Float(max(outcome.scannedCount, 1))
+    guard allowed != nil, asked > 0 else { return probes }
+    let share = Float(passed) / Float(asked)
     return Int((Float(probes) * (1.15 / share.squareRoot() - 0.15)).rounded(.up))
   }
 
-  /// Scans one list of one part. False when the deadline has come.
-  private mutating func scan(_ list: Int, of part: PartitionedIndex.Part) -> Bool {
-    let index = part.index
-    guard let rows = index.rows.baseAddress, let scales = index.scales.baseAddress,
-      let ordinals = index.ordinals.baseAddress, let bytes = scratch.queryBytes.baseAddress,
-      let dots = scratch.dots.baseAddress, let keys = scratch.keys.baseAddress
-    else { return true }
-    var next = Int(index.offsets[list])
-    let end = Int(index.offsets[list + 1])
-    while next < end {
-      if isLate() { return false }
-      let block = min(SearchScratch.blockCount, end - next)
-      kernels.pointee.dot_bytes(
-        rows + next * index.rowStride, index.rowStride, block, bytes, index.rowStride, dots)
-      var passed = 0
-      held += kernels.pointee.select(
-        dots, scales + next, ordinals + next, part.first, block, threshold, allowed?.words, keys + held,
-        &passed)
-      self.passed += passed
-      if held >= keep * 2 { letGo() }
-      count(rows: block, bytes: block * index.rowStride)
-      next += block
+  /// Scans one list of each part. False when the deadline has come.
+  private mutating func scan(_ key: UInt64) -> Bool {
+    let list = Int(mk_key_ordinal(key))
+    let score = whole(listScore(key))
+    var place = 0
+    for part in index.parts {
+      let isLive =
+        part.index.coded == nil
+        ? scanRows(list, of: part, firstPlace: place) : scanCodes(list, score: score, of: part)
+      guard isLive else { return false }
+      place += part.index.count
     }
     return true
   }
 
-  // MARK: Candidates
-
-  private mutating func count(rows: Int, bytes: Int) {
-    outcome.scannedCount += rows
-    bytesSinceLook += bytes
-  }
-
-  /// Looks at the clock when enough has been done since the last time.
-  private mutating func isLate() -> Bool {
-    guard outcome.scannedCount == 0 || bytesSinceLook >= Self.bytesBetweenLooks else { return false }
-    bytesSinceLook = 0
-    guard time.instant >= deadline else { return false }
-    outcome.isPartial = true
-    outcome.isExact = false
+  private mutating func scanCodes(_ list: Int, score: Int32, of part: PartitionedIndex.Part) -> Bool {
+    guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
+    let pool = scratch.pool
+    let end = Int(base.offsets[list + 1])
+    var next = Int(base.offsets[list])
+    var block = Int(lists.blocks[list])
+    while next < end {
+      if isLate() { return false }
+      let count = min(SearchScratch.blockCount, end - next)
+      // A list whose best can't be good enough is not read.
+      if score &+ sumMax >= pool.pointee.floor {
+        let held = pool.pointee.held
+        var added = indexKernels.pointee.scan(
+          codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
+          score, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held)
+        added = keepAllowed(added, of: part, firstPlace: 0)
+        mk_pool_take(pool, added, SearchScratch.blockCount)
+      }
+      outcome.scannedCount += count
+      // A byte of codes costs as much as some of rows where there are no wide vectors.
+      clock.count(bytes: count * lists.pairCount * 4)
+      next += count
+      block += SearchScratch.blockCount / Int(MK_BLOCK)
+    }
     return true
   }
 
-  private mutating func consider(_ score: Float, _ ordinal: UInt32) {
-    guard !(score < threshold), allowed?.allows(ordinal) ?? true else { return }
-    scratch.keys[held] = mk_key(score, ordinal)
-    held += 1
-    if held >= keep * 2 { letGo() }
+  /// A tail has no codes: the rows of its lists are scored at once.
+  private mutating func scanRows(_ list: Int, of part: PartitionedIndex.Part, firstPlace: Int) -> Bool {
+    guard let locals = scratch.locals.baseAddress, let dots = scratch.dots.baseAddress else { return true }
+    let pool = scratch.pool
+    let end = Int(part.index.offsets[list + 1])
+    var next = Int(part.index.offsets[list])
+    while next < end {
+      if isLate() { return false }
+      let count = min(SearchScratch.blockCount / 8, end - next)
+      for place in 0..<count { locals[place] = UInt32(next + place) }
+      scoreRows(count, of: part.index)
+      let held = pool.pointee.held
+      var added = 0
+      for place in 0..<count {
+        let score = whole(dots[place] * unit - offset)
+        pool.pointee.places[held + added] = UInt32(firstPlace + next + place)
+        pool.pointee.scores[held + added] = score
+        added += score >= pool.pointee.floor ? 1 : 0
+      }
+      added = keepAllowed(added, of: part, firstPlace: UInt32(firstPlace))
+      mk_pool_take(pool, added, SearchScratch.blockCount)
+      outcome.scannedCount += count
+      clock.count(bytes: count * base.rowStride)
+      next += count
+    }
+    return true
   }
 
-  /// Keeps the best `keep`, and raises the threshold to the last of them.
-  private mutating func letGo() {
-    guard held > keep, let keys = scratch.keys.baseAddress else { return }
-    mk_keep_largest(keys, held, keep)
-    held = keep
-    var least = keys[0]
-    for place in 1..<keep { least = min(least, keys[place]) }
-    threshold = mk_key_score(least)
+  private mutating func keepAllowed(_ added: Int, of part: PartitionedIndex.Part, firstPlace: UInt32) -> Int {
+    asked += added
+    guard let allowed, let ordinals = part.index.ordinals.baseAddress else {
+      passed += added
+      return added
+    }
+    let pool = scratch.pool
+    let held = pool.pointee.held
+    let kept = mk_keep_allowed(
+      pool.pointee.places + held, pool.pointee.scores + held, added, firstPlace, ordinals, part.first,
+      allowed.words)
+    passed += kept
+    return kept
   }
 
-  /// Scores the first `count` of `scratch.locals` exactly.
-  private mutating func score(_ count: Int, of part: PartitionedIndex.Part) {
-    guard count > 0, let rows = part.vectors.base, let locals = scratch.locals.baseAddress,
-      let dots = scratch.floatDots.baseAddress
-    else { return }
-    let stride = part.vectors.rowStride
-    kernels.pointee.dot_halves_at(rows, stride, locals, count, query, index.dimensions, dots)
-    for place in 0..<count { consider(dots[place], part.first + locals[place]) }
-    self.count(rows: count, bytes: count * stride * 2)
+  private mutating func isLate() -> Bool {
+    guard clock.isLate() else { return false }
+    outcome.isPartial = true
+    return true
   }
 
   // MARK: Results
 
-  /// Scores what is left again, and leaves the best k in order in the scratch.
-  mutating func finish() -> SearchOutcome {
-    if !hasExactScores { rescore() }
-    guard let keys = scratch.keys.baseAddress else { return outcome }
-    let count = min(k, held)
-    mk_keep_largest(keys, held, count)
-    mk_sort_descending(keys, count)
-    for place in 0..<count {
-      scratch.ordinals[place] = mk_key_ordinal(keys[place])
-      scratch.scores[place] = mk_key_score(keys[place])
-    }
-    outcome.count = count
-    return outcome
+  /// Scores the first `count` of `scratch.locals` by their rows, into `scratch.dots`.
+  private func scoreRows(_ count: Int, of index: VectorIndex) {
+    guard let rows = index.rows.baseAddress, let step = index.step.baseAddress,
+      let steps = index.steps.baseAddress, let locals = scratch.locals.baseAddress,
+      let high = scratch.high.baseAddress, let low = scratch.low.baseAddress,
+      let dots = scratch.dots.baseAddress
+    else { return }
+    indexKernels.pointee.score_rows(rows, index.rowStride, step, steps, locals, count, high, low, dots)
   }
 
-  private mutating func rescore() {
-    // Late already: the k best by bytes are scored again for their order, not more of them for better ones.
-    if outcome.isPartial { keep = k }
-    letGo()
-    guard let keys = scratch.keys.baseAddress, let locals = scratch.locals.baseAddress,
-      let dots = scratch.floatDots.baseAddress
-    else { return }
-    // Keys of one part are replaced in place; those of the other are told apart by their ordinals.
+  /// Scores what is left by its rows, and leaves the best k in order in the scratch.
+  private mutating func finish() {
+    let pool = scratch.pool
+    mk_pool_finish(pool, SearchScratch.keptCountMax)
+    guard let keys = scratch.keys.baseAddress, let spare = scratch.spareKeys.baseAddress else { return }
+    var held = 0
+    var firstPlace = 0
     for part in index.parts {
-      guard let rows = part.vectors.base else { continue }
-      let end = part.first + UInt32(part.vectors.count)
+      held += score(part, firstPlace: UInt32(firstPlace), keys: keys + held)
+      firstPlace += part.index.count
+    }
+    let count = min(k, held)
+    if effort.refines, held > k, !outcome.isPartial {
+      mk_best_in_order(keys, held, held, spare)
+      refine(held, keys: keys, spare: spare)
+    } else {
+      mk_best_in_order(keys, held, count, spare)
+    }
+    let factor = unit * magnitude
+    for place in 0..<count {
+      scratch.ordinals[place] = mk_key_ordinal(keys[place])
+      scratch.scores[place] = mk_key_score(keys[place]) * factor
+    }
+    outcome.count = count
+  }
+
+  /// Keys of one part's candidates, with their ordinals.
+  private func score(
+    _ part: PartitionedIndex.Part, firstPlace: UInt32, keys: UnsafeMutablePointer<UInt64>
+  ) -> Int {
+    guard let locals = scratch.locals.baseAddress, let dots = scratch.dots.baseAddress,
+      let ordinals = part.index.ordinals.baseAddress
+    else { return 0 }
+    let pool = scratch.pool
+    let partCount = UInt32(part.index.count)
+    var count = 0
+    for place in 0..<pool.pointee.held {
+      let local = pool.pointee.places[place] &- firstPlace
+      guard local < partCount else { continue }
+      locals[count] = local
+      mk_prefetch(ordinals + Int(local))
+      count += 1
+    }
+    scoreRows(count, of: part.index)
+    for place in 0..<count { keys[place] = mk_key(dots[place], part.first + ordinals[Int(locals[place])]) }
+    return count
+  }
+
+  /// Scores by their vectors those of `held` ordered candidates that may be on the wrong side of the k-th.
+  private func refine(
+    _ held: Int, keys: UnsafeMutablePointer<UInt64>, spare: UnsafeMutablePointer<UInt64>
+  ) {
+    guard let locals = scratch.locals.baseAddress, let dots = scratch.dots.baseAddress,
+      let scaled = scratch.query.baseAddress, let steps = base.steps.baseAddress, unit > 0
+    else { return }
+    var square: Float = 0
+    for dimension in 0..<index.dimensions { square += scaled[dimension] * scaled[dimension] }
+    // Rounding to a step is off by 0.29 of it at one deviation, and so is a sum over a query of unit length.
+    let reach = 2 * 0.29 * steps[Self.usualStep] * square.squareRoot() / unit
+    let middle = mk_key_score(keys[k - 1])
+    var begin = k - 1
+    while begin > 0, mk_key_score(keys[begin - 1]) <= middle + reach { begin -= 1 }
+    var end = k
+    while end < held, mk_key_score(keys[end]) >= middle - reach { end += 1 }
+    for part in index.parts {
+      guard let vectors = part.vectors, let rows = vectors.base else { continue }
+      let last = part.first + UInt32(vectors.count)
+      let isOfPart = { (key: UInt64) in mk_key_ordinal(key) >= part.first && mk_key_ordinal(key) < last }
       var count = 0
-      for place in 0..<held {
-        let ordinal = mk_key_ordinal(keys[place])
-        guard ordinal >= part.first, ordinal < end else { continue }
-        locals[count] = ordinal - part.first
+      for place in begin..<end where isOfPart(keys[place]) {
+        locals[count] = mk_key_ordinal(keys[place]) - part.first
         count += 1
       }
       kernels.pointee.dot_halves_at(
-        rows, part.vectors.rowStride, locals, count, query, index.dimensions, dots)
+        rows, vectors.rowStride, locals, count, scaled, index.dimensions, dots)
       count = 0
-      for place in 0..<held {
-        let ordinal = mk_key_ordinal(keys[place])
-        guard ordinal >= part.first, ordinal < end else { continue }
-        keys[place] = mk_key(dots[count], ordinal)
+      for place in begin..<end where isOfPart(keys[place]) {
+        keys[place] = mk_key(dots[count] / unit, mk_key_ordinal(keys[place]))
         count += 1
       }
     }
+    mk_best_in_order(keys + begin, end - begin, k - begin, spare)
   }
+
+  /// Most rows' step is about in the middle.
+  private static var usualStep: Int { 144 }
 }

@@ -4,42 +4,69 @@ internal import CKernels
 /// What one worker thread needs to search, and where its results are left. Reused; grows only for a larger generation.
 package final class SearchScratch {
   /// The results, best first: `SearchOutcome.count` of them, until the next search.
-  package private(set) var ordinals: UnsafeMutableBufferPointer<UInt32>
-  /// Inner products with the query, beside `ordinals`.
-  package private(set) var scores: UnsafeMutableBufferPointer<Float>
+  package let ordinals: UnsafeMutableBufferPointer<UInt32>
+  /// Inner products with the query, beside `ordinals`: exact where the outcome says so, else within about 0.001 of a unit
+  /// query's.
+  package let scores: UnsafeMutableBufferPointer<Float>
 
-  /// The query as signed bytes, padded with zeros to a row.
-  let queryBytes: UnsafeMutableBufferPointer<Int8>
-  /// Candidates: see ``candidateCapacity``.
+  /// The query with its largest magnitude 1, and turned.
+  let query: UnsafeMutableBufferPointer<Float>
+  let turned: UnsafeMutableBufferPointer<Float>
+  /// The query in whole numbers, 128 × high + low, padded with zeros to a row.
+  let high: UnsafeMutableBufferPointer<Int8>
+  let low: UnsafeMutableBufferPointer<Int8>
+  /// Products of the query with the codewords of each code, their range, and what they become.
+  let products: UnsafeMutableBufferPointer<Float>
+  let least: UnsafeMutableBufferPointer<Float>
+  let largest: UnsafeMutableBufferPointer<Float>
+  let tables: UnsafeMutableBufferPointer<UInt8>
+  /// Candidates by their codes.
+  let pool: UnsafeMutablePointer<mk_pool>
+  /// Candidates that are scored.
   let keys: UnsafeMutableBufferPointer<UInt64>
-  /// Products of one block of rows.
-  let dots: UnsafeMutableBufferPointer<Int32>
-  let floatDots: UnsafeMutableBufferPointer<Float>
-  /// Ordinals within one part that are scored again.
+  let spareKeys: UnsafeMutableBufferPointer<UInt64>
+  let dots: UnsafeMutableBufferPointer<Float>
+  /// Rows within one part that are scored.
   let locals: UnsafeMutableBufferPointer<UInt32>
-  /// Lists of all distinct centroid sets, ranked; and 0, 1, 2 … beside them.
+  /// Lists, ranked; 0, 1, 2 … beside them, and room to rank them in.
   private(set) var listKeys: UnsafeMutableBufferPointer<UInt64>
   private(set) var listNumbers: UnsafeMutableBufferPointer<UInt32>
   private(set) var listDots: UnsafeMutableBufferPointer<Int32>
+  private(set) var listSpare: UnsafeMutableBufferPointer<UInt64>
 
-  /// Rows whose products are taken at once: 512 × 4 bytes of them stay in the first cache.
-  static let blockCount = 512
-  /// Candidates that may be scored again.
-  static let rescoreCountMax = Limits.candidateCountMax * 2
-  /// Candidates held before the worse half is let go.
-  static let candidateCapacity = rescoreCountMax * 2 + blockCount + Int(MK_SELECT_SLACK)
+  /// Titles that are taken at once.
+  static let blockCount = 4096
+  /// Candidates that may be scored by their rows: four times as many as there are results.
+  static let keptCountMax = Limits.candidateCountMax * 4
+  private static let poolCount = keptCountMax * 3 + blockCount
 
   package init() {
     ordinals = .allocate(capacity: Limits.candidateCountMax)
     scores = .allocate(capacity: Limits.candidateCountMax)
-    queryBytes = .allocate(capacity: VectorIndex.rowStride(dimensions: Limits.dimensionsMax))
-    keys = .allocate(capacity: Self.candidateCapacity)
-    dots = .allocate(capacity: Self.blockCount)
-    floatDots = .allocate(capacity: Self.rescoreCountMax)
-    locals = .allocate(capacity: Self.rescoreCountMax)
+    query = .allocate(capacity: Limits.dimensionsMax)
+    turned = .allocate(capacity: Limits.dimensionsMax)
+    high = .allocate(capacity: VectorIndex.rowStride(dimensions: Limits.dimensionsMax))
+    low = .allocate(capacity: VectorIndex.rowStride(dimensions: Limits.dimensionsMax))
+    let codeCount = 2 * Int(MK_PAIR_LIMIT)
+    products = .allocate(capacity: codeCount * Int(MK_BOOK))
+    least = .allocate(capacity: codeCount)
+    largest = .allocate(capacity: codeCount)
+    tables = .allocate(capacity: codeCount * Int(MK_BOOK))
+    pool = .allocate(capacity: 1)
+    pool.initialize(
+      to: mk_pool(
+        places: .allocate(capacity: Self.poolCount), scores: .allocate(capacity: Self.poolCount),
+        bins: .allocate(capacity: Int(MK_POOL_BINS)), capacity: Self.poolCount, held: 0, keep: 0, inside: 0,
+        bin: 0,
+        shift: 0, base: 0, floor: 0))
+    keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
+    spareKeys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
+    dots = .allocate(capacity: Self.keptCountMax)
+    locals = .allocate(capacity: Self.keptCountMax)
     listKeys = .allocate(capacity: 0)
     listNumbers = .allocate(capacity: 0)
     listDots = .allocate(capacity: 0)
+    listSpare = .allocate(capacity: 0)
     ordinals.initialize(repeating: 0)
     scores.initialize(repeating: 0)
   }
@@ -47,14 +74,26 @@ package final class SearchScratch {
   deinit {
     ordinals.deallocate()
     scores.deallocate()
-    queryBytes.deallocate()
+    query.deallocate()
+    turned.deallocate()
+    high.deallocate()
+    low.deallocate()
+    products.deallocate()
+    least.deallocate()
+    largest.deallocate()
+    tables.deallocate()
+    pool.pointee.places.deallocate()
+    pool.pointee.scores.deallocate()
+    pool.pointee.bins.deallocate()
+    pool.deallocate()
     keys.deallocate()
+    spareKeys.deallocate()
     dots.deallocate()
-    floatDots.deallocate()
     locals.deallocate()
     listKeys.deallocate()
     listNumbers.deallocate()
     listDots.deallocate()
+    listSpare.deallocate()
   }
 
   /// Room for an index's lists. Allocates only when there are more than ever before.
@@ -63,33 +102,11 @@ package final class SearchScratch {
     listKeys.deallocate()
     listNumbers.deallocate()
     listDots.deallocate()
+    listSpare.deallocate()
     listKeys = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
     listNumbers = .allocate(capacity: listCount)
     listDots = .allocate(capacity: listCount)
+    listSpare = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
     for list in 0..<listCount { listNumbers.initializeElement(at: list, to: UInt32(list)) }
-  }
-}
-
-/// How a search went. The results are in its scratch.
-package struct SearchOutcome: Sendable, Equatable {
-  /// Results in the scratch's `ordinals` and `scores`.
-  package var count: Int
-  /// The deadline came first: these are the best of what had been seen.
-  package var isPartial: Bool
-  /// Every allowed title was scored exactly.
-  package var isExact: Bool
-  package var probedListCount: Int
-  /// Titles looked at.
-  package var scannedCount: Int
-
-  package init(
-    count: Int = 0, isPartial: Bool = false, isExact: Bool = false, probedListCount: Int = 0,
-    scannedCount: Int = 0
-  ) {
-    self.count = count
-    self.isPartial = isPartial
-    self.isExact = isExact
-    self.probedListCount = probedListCount
-    self.scannedCount = scannedCount
   }
 }

@@ -1,74 +1,67 @@
 package import Base
 internal import CKernels
 
-/// One part's index segment: titles in lists around centroids, as int8 rows, used in place.
+/// One part's index segment, used in place: titles in lists around centroids, a row of bytes for each, and for a base
+/// codes of 4 bits of what lies between a title and its centroid. `docs/retrieval.md` says what they are for.
 ///
-/// A row is a unit vector divided by its scale, rounded and biased by 128, so that the product of a row and a query of
-/// signed bytes is one VNNI instruction for 64 of them.
+///     HEAD  u32 × 16: dimensions, bytes a row, titles, lists, pairs of codes, turned dimensions, tuned probes, kept and
+///           whether to refine, lists' digest (2 words), 0 …
+///     OFFS  u32: lists + 1 places in what follows        ORDN  u32: the ordinal of each place
+///     ROWS  u8: its row, biased by 128, 64-byte aligned   STEP  u8: which of 256 steps the row counts in
+///     STPS  f32 × 256: the steps, rising
 ///
-///     HEAD  u32 × 8: dimensions, bytes a row, titles, lists, probes, 0, 0, 0
-///     CENT  f32: a centroid for each list                 CEN8  u8: the same as rows     CSCL  f32: their scales
-///     OFFS  u32: lists + 1 places in what follows
-///     ORDN  u32: the ordinal of each place                ROWS  u8: its row, 64-byte aligned    SCAL  f32: its scale
-///     CURV  f32: pairs of probes and the recall@500 measured with them at build
+/// A base has these too, and a tail, with no pairs and the digest of its base's lists, doesn't:
+///
+///     CENT  f32: a centroid for each list    CEN8  u8: the same as rows    CSCL  f32: their scales
+///     TURN  f32: a row of `dimensions` for each turned dimension
+///     WIDE  u16: turned dimensions of each code           BOOK  f32: for each turned dimension 16 codewords' values
+///     CODE  u8: blocks of 64 titles, list by list; for each pair 64 bytes, the first code in the lower half
+///     TUNE  f32: recall@500, probes, kept, whether refined, as measured at build
 ///
 /// Guard for `@unchecked Sendable`: the pointers lead into the segment's mapping, which is kept and never changes.
 package struct VectorIndex: @unchecked Sendable {
-  package static let kind: SegmentTag = "IVF8"
+  package static let kind: SegmentTag = "IVQ4"
   package static let formatVersion: UInt32 = 1
 
   package let name: String
   package let count: Int
   package let dimensions: Int
   package let listCount: Int
-  /// Lists that a search looks into unless it says otherwise.
-  package let probes: Int
+  /// What a search does unless it says otherwise.
+  package let effort: SearchEffort
   let rowStride: Int
-  let centroidRows: UnsafeBufferPointer<UInt8>
-  let centroidScales: UnsafeBufferPointer<Float>
+  let digest: UInt64
   let offsets: UnsafeBufferPointer<UInt32>
   let ordinals: UnsafeBufferPointer<UInt32>
   let rows: UnsafeBufferPointer<UInt8>
-  let scales: UnsafeBufferPointer<Float>
-  private let centroidValues: UnsafeBufferPointer<Float>
-  private let curve: UnsafeBufferPointer<Float>
+  let step: UnsafeBufferPointer<UInt8>
+  let steps: UnsafeBufferPointer<Float>
+  /// Of a base.
+  let coded: CodedLists?
   private let segment: Segment
 
-  /// Checks every bound that search relies on: one pass over offsets, ordinals and scales, none over the rows.
+  /// Checks every bound that search relies on: one pass over offsets, ordinals and the small tables, none over the rows
+  /// and codes.
   package init(opening mapped: MappedBytes, name: String) throws(Refusal) {
     segment = try Segment(opening: mapped, name: name, kind: Self.kind, formatVersion: Self.formatVersion)
     self.name = name
-    let head = try segment.array("HEAD", of: UInt32.self, count: 8)
-    let place = "\(name) section HEAD"
-    dimensions = Int(head[0])
-    rowStride = Int(head[1])
-    count = Int(head[2])
-    listCount = Int(head[3])
-    probes = Int(head[4])
-    guard (1...Limits.dimensionsMax).contains(dimensions), count <= Limits.titleCountMax,
-      listCount <= Self.listCountMax
-    else {
-      throw Refusal(
-        .limitExceeded, at: place, "has \(dimensions) dimensions, \(count) titles, \(listCount) lists")
-    }
-    guard rowStride == Self.rowStride(dimensions: dimensions), listCount > 0, (1...listCount).contains(probes)
-    else {
-      throw Refusal(
-        .unreadable, at: place, "has rows of \(rowStride) bytes, \(listCount) lists and \(probes) probes")
-    }
-    centroidValues = try segment.array("CENT", of: Float.self, count: listCount * dimensions)
-    centroidRows = try segment.array("CEN8", of: UInt8.self, count: listCount * rowStride)
-    centroidScales = try segment.array("CSCL", of: Float.self, count: listCount)
+    let head = IndexHead(try segment.array("HEAD", of: UInt32.self, count: IndexHead.wordCount))
+    try head.check(name)
+    dimensions = head.dimensions
+    rowStride = head.rowStride
+    count = head.titleCount
+    listCount = head.listCount
+    digest = head.digest
+    effort = head.effort
     offsets = try segment.array("OFFS", of: UInt32.self, count: listCount + 1)
     ordinals = try segment.array("ORDN", of: UInt32.self, count: count)
     rows = try segment.array("ROWS", of: UInt8.self, count: count * rowStride)
-    scales = try segment.array("SCAL", of: Float.self, count: count)
-    curve = try segment.array("CURV", of: Float.self)
-    try checkFinite(centroidValues, at: "CENT")
-    try checkScales(centroidScales, at: "CSCL")
-    try checkOffsets()
-    try checkScales(scales, at: "SCAL")
-    try checkOrdinals()
+    step = try segment.array("STEP", of: UInt8.self, count: count)
+    steps = try segment.array("STPS", of: Float.self, count: 256)
+    try Self.checkOffsets(offsets, count: count, name: name)
+    try checkFactors(steps, at: "\(name) section STPS")
+    try Self.checkOrdinals(ordinals, name: name)
+    coded = head.pairCount > 0 ? try CodedLists(segment, head: head, offsets: offsets) : nil
   }
 
   /// 16 million titles make 8,000 lists by the rule; eight times that fit.
@@ -77,34 +70,36 @@ package struct VectorIndex: @unchecked Sendable {
   /// Bytes in a row: whole cache lines.
   static func rowStride(dimensions: Int) -> Int { (dimensions + 63) / 64 * 64 }
 
-  /// A copy of the centroids, to build another part around.
-  package var centroids: Centroids { Centroids(Array(centroidValues), dimensions: dimensions) }
-
-  /// What the build measured: recall@500 when so many lists are probed, rising.
-  package var recallCurve: [(probes: Int, recall: Float)] {
-    stride(from: 0, to: curve.count - 1, by: 2).map {
-      (Int(exactly: curve[$0].rounded()) ?? 0, curve[$0 + 1])
-    }
+  /// A copy of a base's centroids, to build another part around.
+  package var centroids: Centroids? {
+    coded.map { Centroids(Array($0.centroidValues), dimensions: dimensions) }
   }
 
-  /// Whether the other's lists lie around the same centroids, so that they are ranked once for both.
-  func sharesCentroids(with other: VectorIndex) -> Bool {
-    dimensions == other.dimensions && listCount == other.listCount
-      && centroidScales.elementsEqual(other.centroidScales)
-      && centroidRows.elementsEqual(other.centroidRows)
+  /// What the build measured on a base, rising in recall and cost.
+  package var recallCurve: [EffortPoint] { coded?.curve ?? [] }
+
+  /// The cheapest effort that reached `recall` at build; the dearest if none did.
+  package func effort(recall: Float) -> SearchEffort? {
+    (recallCurve.first { $0.recall >= recall } ?? recallCurve.last)?.effort
   }
 
-  private func checkOffsets() throws(Refusal) {
-    guard offsets[0] == 0, Int(offsets[listCount]) == count else {
+  private static func checkOffsets(
+    _ offsets: UnsafeBufferPointer<UInt32>, count: Int, name: String
+  ) throws(Refusal) {
+    let lists = offsets.count - 1
+    guard offsets[0] == 0, Int(offsets[lists]) == count else {
       throw Refusal(.unreadable, at: "\(name) section OFFS", "does not span the \(count) titles")
     }
-    for list in 0..<listCount where offsets[list] > offsets[list + 1] {
+    for list in 0..<lists where offsets[list] > offsets[list + 1] {
       throw Refusal(.unreadable, at: "\(name) section OFFS list \(list)", "ends before it begins")
     }
   }
 
   /// Each ordinal must be there once: a search would return a title twice, or never.
-  private func checkOrdinals() throws(Refusal) {
+  private static func checkOrdinals(
+    _ ordinals: UnsafeBufferPointer<UInt32>, name: String
+  ) throws(Refusal) {
+    let count = ordinals.count
     var seen = [UInt64](repeating: 0, count: (count + 63) / 64)
     let bad: Int? = seen.withUnsafeMutableBufferPointer { seen in
       for place in 0..<count {
@@ -120,21 +115,20 @@ package struct VectorIndex: @unchecked Sendable {
         "ordinal \(ordinals[bad]) of \(count) is out of bounds or there twice")
     }
   }
+}
 
-  private func checkScales(_ values: UnsafeBufferPointer<Float>, at section: String) throws(Refusal) {
-    var good = true
-    for value in values where !(value >= 0 && value < .infinity) { good = false }
-    guard good else {
-      throw Refusal(
-        .unreadable, at: "\(name) section \(section)", "has a scale that is no finite positive number")
-    }
-  }
+/// Scales and steps are not below zero, and not so large that sums of products could be infinite.
+func checkFactors(_ values: UnsafeBufferPointer<Float>, at place: String) throws(Refusal) {
+  var good = true
+  for value in values where !(value >= 0 && value < 1e9) { good = false }
+  guard good else { throw Refusal(.unreadable, at: place, "has a scale that is no finite positive number") }
+}
 
-  private func checkFinite(_ values: UnsafeBufferPointer<Float>, at section: String) throws(Refusal) {
-    var good = true
-    for value in values where !(abs(value) < .infinity) { good = false }
-    guard good else {
-      throw Refusal(.unreadable, at: "\(name) section \(section)", "has a value that is not finite")
-    }
+/// So small that sums of products are finite.
+func checkReach(_ values: UnsafeBufferPointer<Float>, at place: String) throws(Refusal) {
+  var good = true
+  for value in values where !(abs(value) < 1e9) { good = false }
+  guard good else {
+    throw Refusal(.unreadable, at: place, "has a value that is not finite, or beyond all measure")
   }
 }

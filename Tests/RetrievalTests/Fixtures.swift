@@ -70,27 +70,27 @@ struct Built: Sendable {
     _ scratch: Scratch
   ) throws -> (index: VectorIndex, vectors: Vectors) {
     let vectors = try write(values, dimensions: dimensions, to: scratch.file("\(name).embd"))
-    try IndexBuilder.build(vectors, to: scratch.file("\(name).ivf8"), options: options, parent: parent)
+    try IndexBuilder.build(vectors, to: scratch.file("\(name).index"), options: options, parent: parent)
     let index = try VectorIndex(
-      opening: MappedBytes(path: scratch.file("\(name).ivf8")), name: "\(name) index")
+      opening: MappedBytes(path: scratch.file("\(name).index")), name: "\(name) index")
     return (index, vectors)
   }
 
   /// The titles that a search finds, best first.
   func find(
-    _ query: [Float], k: Int = 50, probes: Int? = nil, allowed: [Bool]? = nil,
+    _ query: [Float], k: Int = 50, effort: SearchEffort? = nil, allowed: [Bool]? = nil,
     deadline: Instant = .distantFuture, time: any TimeSource = SystemTime(),
     scratch: SearchScratch = SearchScratch()
   ) -> (ordinals: [UInt32], scores: [Float], outcome: SearchOutcome) {
     let words = allowed.map(bitmap)
     let outcome = query.withUnsafeBufferPointer { query in
       guard let words else {
-        return index.search(query, k: k, probes: probes, deadline: deadline, time: time, scratch: scratch)
+        return index.search(query, k: k, effort: effort, deadline: deadline, time: time, scratch: scratch)
       }
       return words.withUnsafeBufferPointer {
         let filter = $0.baseAddress.map { OrdinalFilter(words: $0, bitCount: words.count * 64) }
         return index.search(
-          query, k: k, probes: probes, allowed: filter, deadline: deadline, time: time, scratch: scratch)
+          query, k: k, effort: effort, allowed: filter, deadline: deadline, time: time, scratch: scratch)
       }
     }
     return (

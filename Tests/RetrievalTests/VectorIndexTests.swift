@@ -6,28 +6,43 @@ import Testing
 @Suite("Vector index")
 struct VectorIndexTests {
   private struct Draft {
-    var head: [UInt32] = [3, 64, 4, 2, 1, 0, 0, 0]
+    /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, 1 probe, 600 kept.
+    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 1, 600, 0, 7, 0, 0, 0, 0, 0, 0]
     var centroids: [Float] = [1, 0, 0, 0, 1, 0]
     var centroidScales: [Float] = [0.01, 0.01]
     var offsets: [UInt32] = [0, 3, 4]
     var ordinals: [UInt32] = [0, 2, 3, 1]
     var rowBytes = 256
-    var scales: [Float] = [0.01, 0.01, 0, 0.01]
-    var curve: [Float] = [1, 0.9]
+    var stepBytes = 4
+    var steps = [Float](repeating: 0.01, count: 256)
+    var turn: [Float] = [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    var widths: [UInt16] = [1, 2]
+    var book = [Float](repeating: 0.5, count: 48)
+    var codeBytes = 128
+    var curve: [Float] = [0.9, 1, 600, 0]
+    var leavesOut: [SegmentTag] = []
 
     func open(in scratch: Scratch) throws -> VectorIndex {
       let path = scratch.file("index")
       let writer = try SegmentWriter(
         path: path, kind: VectorIndex.kind, formatVersion: VectorIndex.formatVersion)
-      try writer.add("HEAD", head)
-      try writer.add("CENT", centroids)
-      try writer.add("CEN8", [UInt8](repeating: 128, count: 128))
-      try writer.add("CSCL", centroidScales)
-      try writer.add("OFFS", offsets)
-      try writer.add("ORDN", ordinals)
-      try writer.add("ROWS", [UInt8](repeating: 128, count: rowBytes))
-      try writer.add("SCAL", scales)
-      try writer.add("CURV", curve)
+      func add<Element: BitwiseCopyable>(_ tag: SegmentTag, _ elements: [Element]) throws {
+        if !leavesOut.contains(tag) { try writer.add(tag, elements) }
+      }
+      try add("HEAD", head)
+      try add("OFFS", offsets)
+      try add("ORDN", ordinals)
+      try add("STEP", [UInt8](repeating: 255, count: stepBytes))
+      try add("STPS", steps)
+      try add("ROWS", [UInt8](repeating: 128, count: rowBytes))
+      try add("CENT", centroids)
+      try add("CEN8", [UInt8](repeating: 128, count: 128))
+      try add("CSCL", centroidScales)
+      try add("TURN", turn)
+      try add("WIDE", widths)
+      try add("BOOK", book)
+      try add("CODE", [UInt8](repeating: 0, count: codeBytes))
+      try add("TUNE", curve)
       try writer.finish()
       return try VectorIndex(opening: MappedBytes(path: path), name: "index")
     }
@@ -47,8 +62,19 @@ struct VectorIndexTests {
   @Test("a whole index opens")
   func opens() throws {
     let index = try Draft().open(in: Scratch())
-    #expect(index.count == 4 && index.listCount == 2 && index.probes == 1)
-    #expect(index.recallCurve.map(\.probes) == [1] && index.recallCurve.map(\.recall) == [0.9])
+    #expect(index.count == 4 && index.listCount == 2 && index.effort == SearchEffort(probes: 1, kept: 600))
+    #expect(index.recallCurve == [EffortPoint(effort: SearchEffort(probes: 1, kept: 600), recall: 0.9)])
+    #expect(index.centroids?.values == [1, 0, 0, 0, 1, 0])
+  }
+
+  @Test("a tail opens without what only a base has")
+  func tail() throws {
+    var draft = Draft()
+    draft.head[4] = 0
+    draft.head[5] = 0
+    draft.leavesOut = ["CENT", "CEN8", "CSCL", "TURN", "WIDE", "BOOK", "CODE", "TUNE"]
+    let index = try draft.open(in: Scratch())
+    #expect(index.centroids == nil && index.recallCurve.isEmpty)
   }
 
   @Test("each bound that search relies on is checked, and the refusal names its place")
@@ -57,12 +83,18 @@ struct VectorIndexTests {
     #expect(try refusal { $0.head[0] = 0 }?.code == .limitExceeded)
     #expect(try refusal { $0.head[0] = 1025 }?.code == .limitExceeded)
     #expect(try refusal { $0.head[1] = 128 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[2] = 5 }?.code == .unreadable)
+    #expect(try refusal { $0.head[2] = 5 }?.place == "index section ORDN")
     #expect(try refusal { $0.head[2] = .max }?.code == .limitExceeded)
     #expect(try refusal { $0.head[3] = 0 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[3] = .max }?.code == .limitExceeded)
+    #expect(try refusal { $0.head[4] = 257 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[4] = 0 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[4] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[4] = 2 }?.place == "index section WIDE")
+    #expect(try refusal { $0.head[5] = 2 }?.place == "index section TURN")
+    #expect(try refusal { $0.head[5] = 4 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = 0 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[7] = 8193 }?.place == "index section HEAD")
     #expect(try refusal { $0.offsets = [0, 5, 4] }?.place == "index section OFFS list 1")
     #expect(try refusal { $0.offsets = [0, 3, 5] }?.place == "index section OFFS")
     #expect(try refusal { $0.offsets = [1, 3, 4] }?.place == "index section OFFS")
@@ -70,23 +102,35 @@ struct VectorIndexTests {
     #expect(try refusal { $0.ordinals[2] = 4 }?.place == "index section ORDN place 2")
     #expect(try refusal { $0.ordinals[3] = 0 }?.place == "index section ORDN place 3")
     #expect(try refusal { $0.rowBytes = 192 }?.place == "index section ROWS")
-    #expect(try refusal { $0.scales[1] = .nan }?.place == "index section SCAL")
-    #expect(try refusal { $0.scales[1] = -1 }?.place == "index section SCAL")
+    #expect(try refusal { $0.stepBytes = 3 }?.place == "index section STEP")
+    #expect(try refusal { $0.steps[1] = .nan }?.place == "index section STPS")
+    #expect(try refusal { $0.steps[255] = -1 }?.place == "index section STPS")
+    #expect(try refusal { $0.steps.removeLast() }?.place == "index section STPS")
     #expect(try refusal { $0.centroidScales[1] = .infinity }?.place == "index section CSCL")
     #expect(try refusal { $0.centroids[1] = .infinity }?.place == "index section CENT")
+    #expect(try refusal { $0.turn[1] = .nan }?.place == "index section TURN")
+    #expect(try refusal { $0.book[47] = 1e30 }?.place == "index section BOOK")
+    #expect(try refusal { $0.widths = [2, 2] }?.place == "index section WIDE")
+    #expect(try refusal { $0.widths = [.max, 4] }?.place == "index section WIDE")
+    #expect(try refusal { $0.codeBytes = 127 }?.place == "index section CODE")
+    #expect(try refusal { $0.leavesOut = ["TUNE"] }?.place == "index section TUNE")
   }
 
-  @Test("an odd recall curve is no harm")
+  @Test("points of the recall curve that can't be are left out")
   func oddCurve() throws {
     var draft = Draft()
-    draft.curve = [.nan, 2, .infinity, 1, 3]
-    #expect(try draft.open(in: Scratch()).recallCurve.map(\.probes) == [0, 0])
+    draft.curve = [0.5, .nan, 1, 0, 0.5, 1, .infinity, 0, 0.5, 1e9, 1, 0, 0.9, 2, 700, 1, 3]
+    #expect(
+      try draft.open(in: Scratch()).recallCurve.map(\.effort) == [
+        SearchEffort(probes: 2, kept: 700, refines: true)
+      ]
+    )
   }
 
   @Test("whatever bytes are damaged, opening refuses or search stays within bounds")
   func damaged() throws {
     let built = try Built(clustered(300, dimensions: 16), dimensions: 16)
-    let files = try ["base.ivf8", "base.embd"].map {
+    let files = try ["base.index", "base.embd"].map {
       try SystemDisk().read(built.scratch.file($0), limit: 1 << 30)
     }
     let seed: UInt64 = 20_260
@@ -97,7 +141,7 @@ struct VectorIndexTests {
       let file = round % 2
       for _ in 0..<(round % 5 + 1) {
         // Half of the damage goes to the header and the table, where it hurts most.
-        let end = round % 4 < 2 ? 64 + 12 * 32 : bytes[file].count
+        let end = round % 4 < 2 ? 64 + 14 * 32 : bytes[file].count
         bytes[file][Int.random(in: 0..<end, using: &random)] = UInt8.random(in: 0...255, using: &random)
       }
       if round % 10 == 9 { bytes[file].removeLast(Int.random(in: 1..<bytes[file].count, using: &random)) }
@@ -111,12 +155,14 @@ struct VectorIndexTests {
         query.withUnsafeBufferPointer { query in
           let exact = whole.search(query, k: 20, time: SystemTime(), scratch: scratch)
           #expect(exact.count == 20, "seed \(seed)")
-          var search = Search(
-            index: whole, query: query.baseAddress ?? UnsafePointer(bitPattern: 4096).unsafelyUnwrapped,
-            k: 20,
-            allowed: nil, deadline: .distantFuture, time: SystemTime(), scratch: scratch)
-          search.probe(whole.listCount)
-          #expect(search.finish().count == 20, "seed \(seed)")
+          for refines in [false, true] {
+            let effort = SearchEffort(probes: whole.listCount, kept: 600, refines: refines)
+            let start = query.baseAddress ?? UnsafePointer(bitPattern: 4096).unsafelyUnwrapped
+            var search = Search(
+              index: whole, query: start, k: 20, effort: effort, allowed: nil,
+              clock: SearchClock(deadline: .distantFuture, time: SystemTime()), scratch: scratch)
+            #expect(search?.run().count == 20, "seed \(seed)")
+          }
         }
       } catch {
         refused += 1
@@ -135,5 +181,7 @@ struct VectorIndexTests {
     #expect(throws: Refusal.self) { try PartitionedIndex([a, b]) }
     #expect(throws: Refusal.self) { try PartitionedIndex([(a.index, small.vectors)]) }
     #expect(throws: Refusal.self) { try PartitionedIndex([]) }
+    #expect(throws: Refusal.self) { try PartitionedIndex([small]) }
+    #expect(throws: Refusal.self) { try PartitionedIndex([a, a]) }
   }
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "Index.h"
 #include "Layers.h"
 #include "Trees.h"
 

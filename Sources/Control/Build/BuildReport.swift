@@ -39,7 +39,7 @@ package struct BuildReport: Sendable {
       bytesNew = bytesTotal
     }
     indexRecall = index?.recall
-    indexProbes = index?.probes
+    indexProbes = index?.effort.probes
   }
 
   /// One line: `snapshot 2 (1a2b3c4d5e6f): 1000000 titles, 10000 in the tail, 520.1 MB, 11.3 MB (2.2 %) new since 1`.

@@ -155,8 +155,8 @@ extension IndexProgress {
       switch stage {
       case .cluster: 0
       case .assign: 1
-      case .tune: 2
-      case .write: 3
+      case .write: 2
+      case .tune: 3
       }
     return (done + share) / 4
   }

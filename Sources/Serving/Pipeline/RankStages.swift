@@ -41,8 +41,11 @@ package struct IndexRetriever: Retriever {
     _ query: UnsafeBufferPointer<Float>, k: Int, allowed: OrdinalFilter, in generation: Generation,
     deadline: Instant, time: any TimeSource, scratch: SearchScratch
   ) -> SearchOutcome {
-    generation.index.search(
+    let outcome = generation.index.search(
       query, k: k, allowed: allowed, deadline: deadline, time: time, scratch: scratch)
+    // Ranking reads them one after the other.
+    generation.index.prefetch(UnsafeBufferPointer(rebasing: scratch.ordinals[0..<outcome.count]))
+    return outcome
   }
 }
 

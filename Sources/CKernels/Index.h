@@ -1,0 +1,32 @@
+// What the files of the index kernels share.
+#ifndef INDEX_H
+#define INDEX_H
+
+#include "include/CKernels.h"
+
+extern const mk_index_kernels mk_scalar_index;
+
+#if defined(__x86_64__)
+extern const mk_index_kernels mk_avx2_index;
+extern const mk_index_kernels mk_avx512_index;
+#endif
+
+// The sum that a title needs: none can have it when it is more than 16 bits hold.
+static inline int32_t mk_needed(int32_t floor, int32_t offset) {
+  int64_t needed = (int64_t)floor - offset;
+  return needed < 0 ? 0 : needed > 65536 ? 65536 : (int32_t)needed;
+}
+
+// Writes the titles whose bits are set; `sums` has one for each bit.
+static inline size_t mk_emit(uint64_t bits, const uint16_t *sums, int32_t offset, uint32_t first, uint32_t *places,
+                             int32_t *scores) {
+  size_t written = 0;
+  for (; bits; bits &= bits - 1) {
+    unsigned lane = (unsigned)__builtin_ctzll(bits);
+    places[written] = first + lane;
+    scores[written++] = (int32_t)sums[lane] + offset;
+  }
+  return written;
+}
+
+#endif

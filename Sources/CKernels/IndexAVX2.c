@@ -1,0 +1,129 @@
+#include "Index.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("popcnt,avx2,fma,f16c")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+TARGET static void products(const float *query, const uint16_t *widths, size_t groups, const float *book, float *out,
+                            float *least, float *largest) {
+  for (size_t g = 0; g < groups; g++, out += MK_BOOK) {
+    __m256 low = _mm256_setzero_ps(), high = low;
+    for (size_t d = 0; d < widths[g]; d++, query++, book += MK_BOOK) {
+      __m256 value = _mm256_set1_ps(*query);
+      low = _mm256_fmadd_ps(value, _mm256_loadu_ps(book), low);
+      high = _mm256_fmadd_ps(value, _mm256_loadu_ps(book + 8), high);
+    }
+    _mm256_storeu_ps(out, low);
+    _mm256_storeu_ps(out + 8, high);
+    least[g] = largest[g] = out[0];
+    for (size_t j = 1; j < MK_BOOK; j++) {
+      if (out[j] < least[g]) least[g] = out[j];
+      if (out[j] > largest[g]) largest[g] = out[j];
+    }
+  }
+}
+
+TARGET static void tables(const float *products, const float *least, size_t groups, float factor, uint8_t *out) {
+  const __m256 scale = _mm256_set1_ps(factor);
+  for (size_t g = 0; g < groups; g++, products += MK_BOOK, out += MK_BOOK) {
+    __m256 floor = _mm256_set1_ps(least[g]);
+    __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(products), floor), scale));
+    __m256i high = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(products + 8), floor), scale));
+    // Packing works in halves of 128 bits: the middle quarters change places.
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i *)out, bytes);
+  }
+}
+
+// One half of a block: 32 titles. The sums come out in order.
+INLINE void sum_half(const uint8_t *codes, size_t pairs, const uint8_t *tables, uint16_t *sums) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  __m256i all = _mm256_setzero_si256(), upper = all;
+  for (size_t p = 0; p < pairs; p++) {
+    __m256i both = _mm256_loadu_si256((const __m256i *)(codes + p * MK_BLOCK));
+    __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + p * 32)));
+    __m256i second = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + p * 32 + 16)));
+    __m256i low = _mm256_shuffle_epi8(first, _mm256_and_si256(both, nibble));
+    __m256i high = _mm256_shuffle_epi8(second, _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble));
+    __m256i sum = _mm256_add_epi8(low, high);
+    all = _mm256_add_epi16(all, sum);
+    upper = _mm256_add_epi16(upper, _mm256_srli_epi16(sum, 8));
+  }
+  __m256i even = _mm256_sub_epi16(all, _mm256_slli_epi16(upper, 8));
+  __m256i low = _mm256_unpacklo_epi16(even, upper), high = _mm256_unpackhi_epi16(even, upper);
+  _mm_storeu_si128((__m128i *)sums, _mm256_castsi256_si128(low));
+  _mm_storeu_si128((__m128i *)(sums + 8), _mm256_castsi256_si128(high));
+  _mm_storeu_si128((__m128i *)(sums + 16), _mm256_extracti128_si256(low, 1));
+  _mm_storeu_si128((__m128i *)(sums + 24), _mm256_extracti128_si256(high, 1));
+}
+
+INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
+  uint32_t bits = 0;
+  for (int part = 0; part < 2; part++) {
+    __m256i sum = _mm256_loadu_si256((const __m256i *)(sums + part * 16));
+    __m256i pass = _mm256_cmpeq_epi16(_mm256_max_epu16(sum, least), sum);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(pass), _mm256_extracti128_si256(pass, 1));
+    bits |= (uint32_t)_mm_movemask_epi8(bytes) << (part * 16);
+  }
+  return bits;
+}
+
+TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
+                          int32_t offset, uint32_t first, uint32_t *places, int32_t *scores) {
+  int32_t needed = mk_needed(floor, offset);
+  if (needed > 65535) return 0;
+  const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
+  size_t written = 0;
+  for (size_t title = 0; title < count; title += MK_BLOCK) {
+    uint16_t sums[MK_BLOCK];
+    sum_half(codes + title * pairs, pairs, tables, sums);
+    sum_half(codes + title * pairs + 32, pairs, tables, sums + 32);
+    uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
+    if (count - title < MK_BLOCK) bits &= ((uint64_t)1 << (count - title)) - 1;
+    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+  }
+  return written;
+}
+
+INLINE int32_t sum_ints(__m256i v) {
+  __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1)));
+}
+
+TARGET static void score_rows(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
+                              const uint32_t *places, size_t count, const int8_t *high, const int8_t *low,
+                              float *out) {
+  const size_t ahead = 16;
+  const __m256i shift = _mm256_set1_epi16(128);
+  for (size_t i = 0; i < count; i++) {
+    if (i + ahead < count) {
+      mk_prefetch_bytes(rows + places[i + ahead] * stride, stride);
+      mk_prefetch(step + places[i + ahead]);
+    }
+    const uint8_t *row = rows + places[i] * stride;
+    __m256i upper = _mm256_setzero_si256(), lower = upper;
+    for (size_t d = 0; d < stride; d += 16) {
+      __m256i x = _mm256_sub_epi16(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(row + d))), shift);
+      __m256i h = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(high + d)));
+      __m256i l = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(low + d)));
+      upper = _mm256_add_epi32(upper, _mm256_madd_epi16(x, h));
+      lower = _mm256_add_epi32(lower, _mm256_madd_epi16(x, l));
+    }
+    int32_t sum = sum_ints(_mm256_add_epi32(lower, _mm256_slli_epi32(upper, 7)));
+    out[i] = (float)sum * steps[step[places[i]]];
+  }
+}
+
+const mk_index_kernels mk_avx2_index = {
+    .name = "avx2",
+    .level = MK_AVX2,
+    .products = products,
+    .tables = tables,
+    .scan = scan,
+    .score_rows = score_rows,
+};
+#endif

@@ -1,0 +1,58 @@
+internal import Base
+internal import CKernels
+
+/// What a base has beyond its rows: centroids, the turn and the books that codes are read with, and the codes.
+///
+/// The pointers lead into the segment's mapping; whoever keeps this keeps the segment.
+struct CodedLists {
+  let centroidValues: UnsafeBufferPointer<Float>
+  let centroidRows: UnsafeBufferPointer<UInt8>
+  let centroidScales: UnsafeBufferPointer<Float>
+  let turn: UnsafeBufferPointer<Float>
+  let widths: UnsafeBufferPointer<UInt16>
+  let book: UnsafeBufferPointer<Float>
+  let codes: UnsafeBufferPointer<UInt8>
+  let pairCount: Int
+  let turnedCount: Int
+  /// The first block of each list, and the end of the last.
+  let blocks: [UInt32]
+  let curve: [EffortPoint]
+
+  init(_ segment: Segment, head: IndexHead, offsets: UnsafeBufferPointer<UInt32>) throws(Refusal) {
+    pairCount = head.pairCount
+    turnedCount = head.turnedCount
+    let (dimensions, listCount) = (head.dimensions, head.listCount)
+    centroidValues = try segment.array("CENT", of: Float.self, count: listCount * dimensions)
+    centroidRows = try segment.array("CEN8", of: UInt8.self, count: listCount * head.rowStride)
+    centroidScales = try segment.array("CSCL", of: Float.self, count: listCount)
+    turn = try segment.array("TURN", of: Float.self, count: turnedCount * dimensions)
+    widths = try segment.array("WIDE", of: UInt16.self, count: 2 * pairCount)
+    book = try segment.array("BOOK", of: Float.self, count: turnedCount * Int(MK_BOOK))
+    var blocks: [UInt32] = [0]
+    blocks.reserveCapacity(listCount + 1)
+    for list in 0..<listCount {
+      blocks.append(
+        blocks[list] + (offsets[list + 1] - offsets[list] + UInt32(MK_BLOCK) - 1) / UInt32(MK_BLOCK))
+    }
+    self.blocks = blocks
+    codes = try segment.array(
+      "CODE", of: UInt8.self, count: Int(blocks[listCount]) * Int(MK_BLOCK) * pairCount)
+    let tuned = try segment.array("TUNE", of: Float.self)
+    curve = stride(from: 0, to: tuned.count - 3, by: 4).compactMap { place in
+      guard let probes = Int(exactly: tuned[place + 1]), let kept = Int(exactly: tuned[place + 2]),
+        (1...listCount).contains(probes), (0...SearchScratch.keptCountMax).contains(kept)
+      else { return nil }
+      return EffortPoint(
+        effort: SearchEffort(probes: probes, kept: kept, refines: tuned[place + 3] == 1), recall: tuned[place]
+      )
+    }
+    try checkReach(centroidValues, at: "\(segment.name) section CENT")
+    try checkFactors(centroidScales, at: "\(segment.name) section CSCL")
+    try checkReach(turn, at: "\(segment.name) section TURN")
+    try checkReach(book, at: "\(segment.name) section BOOK")
+    guard widths.reduce(0, { $0 + Int($1) }) == turnedCount else {
+      throw Refusal(
+        .unreadable, at: "\(segment.name) section WIDE", "does not share out the \(turnedCount) dimensions")
+    }
+  }
+}

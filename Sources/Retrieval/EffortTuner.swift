@@ -1,0 +1,120 @@
+internal import Base
+internal import CKernels
+
+/// Measures what efforts reach on queries that the index was not built from, by searching with them.
+package struct EffortTuner {
+  private let index: PartitionedIndex
+  private let queries: [Float]
+  private let k: Int
+  private let scratch = SearchScratch()
+  private let truth: [[UInt32]]
+
+  static var queryCountMax: Int { 160 }
+
+  /// Finds the true neighbours of the queries, rows of the source's dimensions.
+  package init(
+    _ index: VectorIndex, _ source: some VectorSource, queries: [Float], k: Int, threads: Int,
+    progress: (Double) -> Void
+  ) {
+    self.index = PartitionedIndex(alone: index)
+    self.queries = queries
+    self.k = min(k, source.count)
+    truth = ExactNeighbours(source: source, queries: queries, k: self.k, threads: threads)
+      .keys(progress: progress).map { $0.map { mk_key_ordinal($0) } }
+  }
+
+  /// Points of rising recall and cost: no cheaper effort was seen to reach as much.
+  package func curve(progress: (Double) -> Void) -> [EffortPoint] {
+    var seen: [(point: EffortPoint, cost: Double)] = []
+    var probes = 4
+    while true {
+      let count = min(probes, index.listCount)
+      var best: Float = 0
+      var sum: Float = 0
+      for kept in Self.keptCounts {
+        let measured = measure(probes: count, kept: kept)
+        seen.append(contentsOf: measured)
+        best = max(best, measured.map(\.point.recall).max() ?? 0)
+        // More candidates bring nothing more.
+        let reached = measured.reduce(0) { $0 + $1.point.recall }
+        if reached < sum + 0.0005 { break }
+        sum = reached
+      }
+      progress(min(Double(best), 0.99))
+      if best >= Self.recallEnough || count == index.listCount { break }
+      probes = max(probes + 1, probes * 6 / 5)
+    }
+    progress(1)
+    return Self.frontier(seen)
+  }
+
+  private static var keptCounts: [Int] { [560, 640, 740, 860, 1000, 1200, 1500, 2000, 2800, 4000] }
+  private static var recallEnough: Float { 0.997 }
+
+  /// Recall with and without refining, and what it costs, about, in nanoseconds.
+  private func measure(probes: Int, kept: Int) -> [(point: EffortPoint, cost: Double)] {
+    var (plain, refined, total, scanned, rows, probed) = (0, 0, 0, 0, 0, 0)
+    var isTrue = [UInt64](repeating: 0, count: (index.count + 63) / 64)
+    for (number, neighbours) in truth.enumerated() {
+      for ordinal in neighbours { isTrue[Int(ordinal) >> 6] |= 1 << UInt64(ordinal & 63) }
+      let range = number * index.dimensions..<(number + 1) * index.dimensions
+      let outcome = queries[range].withUnsafeBufferPointer {
+        index.search(
+          $0, k: k, effort: SearchEffort(probes: probes, kept: kept), time: SystemTime(), scratch: scratch)
+      }
+      let isFound = { (ordinal: UInt32) in isTrue[Int(ordinal) >> 6] >> UInt64(ordinal & 63) & 1 == 1 }
+      for place in 0..<outcome.count where isFound(scratch.ordinals[place]) { plain += 1 }
+      let held = scratch.pool.pointee.held
+      for place in 0..<held {
+        let part = index.parts[0].index
+        if isFound(part.ordinals[Int(scratch.pool.pointee.places[place])]) { refined += 1 }
+      }
+      total += neighbours.count
+      scanned += outcome.scannedCount
+      rows += held
+      probed += outcome.probedListCount
+      for ordinal in neighbours { isTrue[Int(ordinal) >> 6] = 0 }
+    }
+    let queryCount = Double(max(1, truth.count))
+    let pairs = Double(index.parts[0].index.coded?.pairCount ?? 0)
+    let rowBytes = Double(index.parts[0].index.rowStride)
+    let cost =
+      Double(scanned) / queryCount * (0.1 + 0.025 * pairs) + Double(rows) / queryCount * (6 + 0.09 * rowBytes)
+      + Double(probes) * 40
+    // More lists than asked for, where these had too few titles.
+    let effort = SearchEffort(
+      probes: max(probes, Int((Double(probed) / queryCount).rounded(.up))), kept: kept)
+    return [
+      (EffortPoint(effort: effort, recall: Float(plain) / Float(max(1, total))), cost),
+      (
+        EffortPoint(
+          effort: SearchEffort(probes: effort.probes, kept: kept, refines: true),
+          recall: Float(refined) / Float(max(1, total)) - Self.refinedLoss),
+        cost + 100 * (10 + 0.2 * rowBytes)
+      ),
+    ]
+  }
+
+  /// What refining leaves of the loss of rows of bytes, at most.
+  private static var refinedLoss: Float { 0.001 }
+
+  private static func frontier(_ seen: [(point: EffortPoint, cost: Double)]) -> [EffortPoint] {
+    // Steps of a thousandth near the top and of a hundredth below: as many as the segment has room for.
+    let targets =
+      stride(from: 0.5, to: 0.9, by: 0.05).map { Float($0) }
+      + stride(from: 0.9, to: 0.97, by: 0.005).map { Float($0) }
+      + stride(from: 0.97, to: 0.9985, by: 0.002).map { Float($0) }
+    var curve: [EffortPoint] = []
+    for target in targets {
+      let cheapest = seen.filter { $0.point.recall >= target }.min { $0.cost < $1.cost }
+      guard let point = cheapest?.point else { break }
+      if curve.last != point { curve.append(point) }
+    }
+    if let last = seen.max(by: { $0.point.recall < $1.point.recall }),
+      curve.last?.recall ?? -1 < last.point.recall
+    {
+      curve.append(last.point)
+    }
+    return curve
+  }
+}

@@ -1,0 +1,58 @@
+internal import Base
+internal import CKernels
+
+/// The numbers that an index segment begins with.
+struct IndexHead {
+  static let wordCount = 16
+
+  var dimensions: Int
+  var rowStride: Int
+  var titleCount: Int
+  var listCount: Int
+  /// 0 for a tail.
+  var pairCount: Int
+  var turnedCount: Int
+  var effort: SearchEffort
+  /// Of the centroids: a tail's lists are its base's.
+  var digest: UInt64
+
+  var words: [UInt32] {
+    [
+      UInt32(dimensions), UInt32(rowStride), UInt32(titleCount), UInt32(listCount), UInt32(pairCount),
+      UInt32(turnedCount), UInt32(effort.probes), UInt32(effort.kept), effort.refines ? 1 : 0,
+      UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32), 0, 0, 0, 0, 0,
+    ]
+  }
+}
+
+extension IndexHead {
+  init(_ words: UnsafeBufferPointer<UInt32>) {
+    dimensions = Int(words[0])
+    rowStride = Int(words[1])
+    titleCount = Int(words[2])
+    listCount = Int(words[3])
+    pairCount = Int(words[4])
+    turnedCount = Int(words[5])
+    effort = SearchEffort(probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0)
+    digest = UInt64(words[9]) | UInt64(words[10]) << 32
+  }
+
+  func check(_ name: String) throws(Refusal) {
+    let place = "\(name) section HEAD"
+    guard (1...Limits.dimensionsMax).contains(dimensions), titleCount <= Limits.titleCountMax,
+      listCount <= VectorIndex.listCountMax
+    else {
+      throw Refusal(
+        .limitExceeded, at: place, "has \(dimensions) dimensions, \(titleCount) titles, \(listCount) lists")
+    }
+    guard rowStride == VectorIndex.rowStride(dimensions: dimensions), listCount > 0 else {
+      throw Refusal(.unreadable, at: place, "has rows of \(rowStride) bytes and \(listCount) lists")
+    }
+    guard pairCount <= Int(MK_PAIR_LIMIT), turnedCount <= dimensions, pairCount > 0 || turnedCount == 0 else {
+      throw Refusal(.unreadable, at: place, "has \(pairCount) pairs of codes of \(turnedCount) dimensions")
+    }
+    guard (1...listCount).contains(effort.probes), effort.kept <= SearchScratch.keptCountMax else {
+      throw Refusal(.unreadable, at: place, "is tuned to \(effort.probes) probes and \(effort.kept) kept")
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import Base
+import Foundation
+import Retrieval
+
+/// What Scripts/bench retrieval measures the index with.
+///
+///     index-bench build BASE.npy FOLDER [--threads N] [--lists N] [--pairs N] [--seed N] [--recall R]
+///     index-bench serve FOLDER QUERIES.npy K [--tune QUERIES.npy]
+///
+/// `build` writes FOLDER/index and FOLDER/vectors, and prints one line: seconds, bytes of the index, recall curve. `serve`
+/// reads lines from standard input, `RECALL FILTER PASSES FILE`: it searches for each query, with the effort that the
+/// build measured for that recall or with `PROBES,KEPT,REFINES`, PASSES times, and prints the nanoseconds of each search
+/// of the last pass. FILTER is `-` or a file with a bitmap, FILE `-` or where the ordinals found go, K a query.
+@main
+enum IndexBench {
+  static func main() {
+    do {
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      switch arguments.first {
+      case "build" where arguments.count >= 3: try build(arguments)
+      case "serve" where arguments.count >= 4: try serve(arguments)
+      default: throw Unusable("index-bench build BASE.npy FOLDER | serve FOLDER QUERIES.npy K")
+      }
+    } catch {
+      FileHandle.standardError.write(Data("index-bench: \(error)\n".utf8))
+      exit(1)
+    }
+  }
+
+  private static func option(_ name: String, in arguments: [String]) -> Int? {
+    arguments.firstIndex(of: name).flatMap { $0 + 1 < arguments.count ? Int(arguments[$0 + 1]) : nil }
+  }
+
+  private static func build(_ arguments: [String]) throws {
+    let base = try Matrix<Float>(path: arguments[1], descriptor: "<f4")
+    let (index, vectors) = ("\(arguments[2])/index", "\(arguments[2])/vectors")
+    let writer = try VectorsWriter(path: vectors, dimensions: base.columnCount)
+    for row in 0..<base.rowCount { try writer.append(base.row(row)) }
+    try writer.finish()
+    let source = try Vectors(opening: MappedBytes(path: vectors), name: vectors)
+    var options = IndexOptions(threads: option("--threads", in: arguments) ?? 1)
+    options.listCount = option("--lists", in: arguments)
+    options.pairCount = option("--pairs", in: arguments)
+    options.seed = UInt64(option("--seed", in: arguments) ?? 1)
+    let time = SystemTime()
+    let start = time.instant
+    var stages: [String: UInt64] = [:]
+    var last = start
+    let summary = try IndexBuilder.build(source, to: index, options: options) {
+      stages[$0.stage.rawValue, default: 0] += time.instant.nanoseconds - last.nanoseconds
+      last = time.instant
+    }
+    let seconds = Double(time.instant.nanoseconds - start.nanoseconds) / 1e9
+    let opened = try VectorIndex(opening: MappedBytes(path: index), name: index)
+    let curve = opened.recallCurve.map {
+      "[\($0.recall), \($0.effort.probes), \($0.effort.kept), \($0.effort.refines ? 1 : 0)]"
+    }
+    let parts = stages.map { "\"\($0.key)\": \(Double($0.value) / 1e9)" }
+    print(
+      "{\"seconds\": \(seconds), \"bytes\": \(try SystemDisk().size(index) ?? 0), \"lists\": \(summary.listCount), "
+        + "\"pairs\": \(summary.pairCount), \"stages\": {\(parts.joined(separator: ", "))}, "
+        + "\"curve\": [\(curve.joined(separator: ", "))]}")
+  }
+
+  private static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+  private static func serve(_ arguments: [String]) throws {
+    guard let k = Int(arguments[3]), k > 0, k <= Limits.candidateCountMax else {
+      throw Unusable("K is 1 to 2048")
+    }
+    let queries = try Matrix<Float>(path: arguments[2], descriptor: "<f4")
+    let index = try VectorIndex(opening: MappedBytes(path: "\(arguments[1])/index"), name: "index")
+    let vectors = try Vectors(opening: MappedBytes(path: "\(arguments[1])/vectors"), name: "vectors")
+    guard queries.columnCount == index.dimensions else { throw Unusable("queries have other dimensions") }
+    var curve = index.recallCurve
+    if let place = arguments.firstIndex(of: "--tune"), place + 1 < arguments.count {
+      // Another k than the build's: measured anew.
+      let tuning = try Matrix<Float>(path: arguments[place + 1], descriptor: "<f4")
+      let tuner = EffortTuner(index, vectors, queries: Array(tuning.values), k: k, threads: 1) { _ in }
+      curve = tuner.curve { _ in }
+    }
+    let server = Server(
+      index: try PartitionedIndex([(index, vectors)]), queries: queries, k: k, curve: curve)
+    say(
+      curve.map { "\($0.recall):\($0.effort.probes),\($0.effort.kept),\($0.effort.refines ? 1 : 0)" }
+        .joined(separator: " "))
+    while let line = readLine() {
+      say(try server.answer(line.split(separator: " ").map { String($0) }))
+    }
+  }
+}
+
+/// Answers one line at a time.
+private final class Server {
+  private let index: PartitionedIndex
+  private let queries: Matrix<Float>
+  private let k: Int
+  private let curve: [EffortPoint]
+  private let scratch = SearchScratch()
+  private let time = SystemTime()
+
+  init(index: PartitionedIndex, queries: Matrix<Float>, k: Int, curve: [EffortPoint]) {
+    self.index = index
+    self.queries = queries
+    self.k = k
+    self.curve = curve
+  }
+
+  func answer(_ words: [String]) throws -> String {
+    guard words.count == 4, let passes = Int(words[2]), passes > 0 else {
+      throw Unusable("a line is RECALL FILTER PASSES FILE")
+    }
+    let effort = try effort(words[0])
+    let filter = words[1] == "-" ? nil : try MappedBytes(path: words[1])
+    var nanoseconds = [UInt64](repeating: 0, count: queries.rowCount)
+    var found = [UInt32](repeating: .max, count: queries.rowCount * k)
+    for _ in 0..<passes {
+      for row in 0..<queries.rowCount {
+        let before = time.instant
+        let allowed = filter?.bytes.baseAddress.map {
+          OrdinalFilter(words: $0.assumingMemoryBound(to: UInt64.self), bitCount: index.count)
+        }
+        let outcome = index.search(
+          queries.row(row), k: k, effort: effort, allowed: allowed,
+          deadline: Instant(nanoseconds: before.nanoseconds + 1_000_000_000), time: time, scratch: scratch)
+        nanoseconds[row] = time.instant.nanoseconds - before.nanoseconds
+        for place in 0..<outcome.count { found[row * k + place] = scratch.ordinals[place] }
+      }
+    }
+    if words[3] != "-" { try found.withUnsafeBytes { try SystemDisk().write($0, to: words[3], at: 0) } }
+    return nanoseconds.map { String($0) }.joined(separator: " ")
+  }
+
+  private func effort(_ word: String) throws -> SearchEffort {
+    let numbers = word.split(separator: ",").compactMap { Int($0) }
+    if numbers.count == 3 {
+      return SearchEffort(probes: numbers[0], kept: numbers[1], refines: numbers[2] == 1)
+    }
+    guard let recall = Float(word),
+      let point = curve.first(where: { $0.recall >= recall }) ?? curve.last
+    else { throw Unusable("\(word) is no recall") }
+    return point.effort
+  }
+}

@@ -1,0 +1,116 @@
+import Base
+import CKernels
+import Testing
+
+/// Every level of the index kernels against the scalar one: the same bits.
+@Suite("Index kernels")
+struct IndexKernelsTests {
+  static let levels = [MK_AVX2, MK_AVX512].compactMap { mk_index_at_level(Int32($0.rawValue)) }.map {
+    Level(table: $0)
+  }
+
+  /// Guard for `@unchecked Sendable`: tables are constants.
+  struct Level: @unchecked Sendable, CustomTestStringConvertible {
+    let table: UnsafePointer<mk_index_kernels>
+    var testDescription: String { String(cString: table.pointee.name) }
+  }
+
+  private func truth() throws -> mk_index_kernels {
+    try #require(mk_index_at_level(Int32(MK_SCALAR.rawValue))).pointee
+  }
+
+  @Test("the active level is the one of the other kernels")
+  func active() {
+    #expect(mk_index_active().pointee.level == mk_active().pointee.level)
+    #expect(mk_index_at_level(99) == nil)
+  }
+
+  @Test("products and tables are the same bits at every level", arguments: levels)
+  func tables(level: Level) throws {
+    var random = SplitMix(seed: 1)
+    let widths: [UInt16] = [1, 3, 0, 2, 17, 1]
+    let query = (0..<24).map { _ in Float.random(in: -1...1, using: &random) }
+    let book = (0..<24 * 16).map { _ in Float.random(in: -1...1, using: &random) }
+    let run = { (table: mk_index_kernels) -> ([Float], [UInt8]) in
+      var products = [Float](repeating: 0, count: 96)
+      var least = [Float](repeating: 0, count: 6)
+      var largest = least
+      var bytes = [UInt8](repeating: 0, count: 96)
+      table.products(query, widths, 6, book, &products, &least, &largest)
+      table.tables(products, least, 6, 250 / (zip(largest, least).map { $0 - $1 }.max() ?? 1), &bytes)
+      return (products + least + largest, bytes)
+    }
+    let expected = run(try truth())
+    let got = run(level.table.pointee)
+    #expect(got.0 == expected.0 && got.1 == expected.1)
+    #expect(expected.1.max() == 250)
+    #expect(abs(expected.0[0] - query[0] * book[0]) < 1e-6)
+  }
+
+  @Test("scans let the same titles pass at every level, around every block's end", arguments: levels)
+  func scan(level: Level) throws {
+    var random = SplitMix(seed: 2)
+    for pairs in [1, 2, 7, 14, 32, 256] {
+      var tables = (0..<pairs * 32).map { _ in UInt8.random(in: 0...127, using: &random) }
+      // As large as a pair may be.
+      for place in 0..<16 { (tables[place], tables[16 + place]) = (200, 55) }
+      for count in [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 300] {
+        let blocks = (count + 63) / 64
+        let codes = (0..<blocks * 64 * pairs).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let middle = Int32(255 + (pairs - 1) * 127)
+        for floor in [Int32.min, 5, 1000 + middle, 900 + middle, 1000 + 255 * Int32(pairs) + 1, .max] {
+          let run = { (table: mk_index_kernels) -> ([UInt32], [Int32]) in
+            var places = [UInt32](repeating: 0, count: count)
+            var scores = [Int32](repeating: 0, count: count)
+            let found = table.scan(codes, count, pairs, tables, floor, 1000, 50, &places, &scores)
+            return (Array(places.prefix(found)), Array(scores.prefix(found)))
+          }
+          let expected = run(try truth())
+          let got = run(level.table.pointee)
+          #expect(
+            got.0 == expected.0 && got.1 == expected.1, "\(pairs) pairs, \(count) titles, floor \(floor)")
+          if floor == .min { #expect(expected.0 == (50..<50 + UInt32(count)).map { $0 }) }
+        }
+      }
+    }
+  }
+
+  @Test("rows score the same bits at every level, at the extremes too", arguments: levels)
+  func rows(level: Level) throws {
+    var random = SplitMix(seed: 3)
+    for dimensions in [1, 63, 64, 65, 128, 200, 384, 1024] {
+      let stride = (dimensions + 63) / 64 * 64
+      var rows = (0..<40 * stride).map { _ in UInt8.random(in: 0...255, using: &random) }
+      for place in 0..<stride { (rows[place], rows[stride + place]) = (0, 255) }
+      let step = (0..<40).map { _ in UInt8.random(in: 0...255, using: &random) }
+      let steps = (0..<256).map { Float($0) * 0.01 }
+      let query = (0..<dimensions).map { $0 % 5 == 0 ? 1 : Float.random(in: -1...1, using: &random) }
+      var (high, low) = ([Int8](repeating: 9, count: stride), [Int8](repeating: 9, count: stride))
+      let unit = mk_quantise_query(query, dimensions, stride, &high, &low)
+      for (dimension, value) in query.enumerated() {
+        #expect(abs(Float(128 * Int(high[dimension]) + Int(low[dimension])) * unit - value) <= unit * 0.51)
+      }
+      #expect(high[dimensions...].allSatisfy { $0 == 0 } && low[dimensions...].allSatisfy { $0 == 0 })
+      for count in [1, 7, 8, 9, 40] {
+        let places = (0..<count).map { UInt32($0 * 3 % 40) }
+        let run = { (table: mk_index_kernels) -> [Float] in
+          var out = [Float](repeating: 7, count: count + 1)
+          table.score_rows(rows, stride, step, steps, places, count, high, low, &out)
+          return out
+        }
+        let expected = run(try truth())
+        #expect(run(level.table.pointee) == expected, "\(dimensions) dimensions, \(count) rows")
+        #expect(expected[count] == 7, "nothing is written beyond the rows")
+      }
+    }
+  }
+
+  @Test("a row is within half of its step, and a step is a byte")
+  func quantise() {
+    var bytes = [UInt8](repeating: 1, count: 64)
+    mk_quantise_by([1, -0.5, 0.004, 3], 4, 64, 0.01, &bytes)
+    #expect(bytes.prefix(5).elementsEqual([228, 78, 128, 255, 128]))
+    mk_quantise_by([1], 1, 64, 0, &bytes)
+    #expect(bytes[0] == 128)
+  }
+}
