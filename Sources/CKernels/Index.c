@@ -60,18 +60,6 @@ void mk_add_scaled(const float *row, float factor, size_t dims, float *sum) {
   for (size_t d = 0; d < dims; d++) sum[d] += factor * row[d];
 }
 
-size_t mk_keep_allowed(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
-                       const uint32_t *ordinals, uint32_t first, const uint64_t *allowed) {
-  size_t kept = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t ordinal = first + ordinals[places[i] - first_place];
-    places[kept] = places[i];
-    scores[kept] = scores[i];
-    kept += allowed[ordinal >> 6] >> (ordinal & 63) & 1;
-  }
-  return kept;
-}
-
 float mk_threshold(const int32_t *dots, const float *scales, size_t count, size_t want, uint64_t *maxima) {
   // The want-th largest of the groups' maxima: so many scores at least are no smaller.
   size_t groups = count / 8;

@@ -11,6 +11,10 @@ extern const mk_index_kernels mk_avx2_index;
 extern const mk_index_kernels mk_avx512_index;
 #endif
 
+// Gathering where there are no masks is no faster: AVX2 has it too.
+size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
+                              const uint32_t *ordinals, uint32_t first, const uint64_t *allowed);
+
 // The sum that a title needs: none can have it when it is more than 16 bits hold.
 static inline int32_t mk_needed(int32_t floor, int32_t offset) {
   int64_t needed = (int64_t)floor - offset;

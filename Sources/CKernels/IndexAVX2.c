@@ -72,16 +72,19 @@ INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
 }
 
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, uint32_t first, uint32_t *places, int32_t *scores) {
+                          int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
   const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
   size_t written = 0;
   for (size_t title = 0; title < count; title += MK_BLOCK) {
+    uint64_t open = allowed ? allowed[title / MK_BLOCK] : ~(uint64_t)0;
+    if (!open) continue;
     uint16_t sums[MK_BLOCK];
     sum_half(codes + title * pairs, pairs, tables, sums);
     sum_half(codes + title * pairs + 32, pairs, tables, sums + 32);
     uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
+    bits &= open;
     if (count - title < MK_BLOCK) bits &= ((uint64_t)1 << (count - title)) - 1;
     written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
   }
@@ -125,5 +128,6 @@ const mk_index_kernels mk_avx2_index = {
     .tables = tables,
     .scan = scan,
     .score_rows = score_rows,
+    .keep_allowed = mk_keep_allowed_scalar,
 };
 #endif

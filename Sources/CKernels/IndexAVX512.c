@@ -61,48 +61,70 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
   }
 }
 
-INLINE size_t emit(__m512i even, __m512i odd, size_t titles, int32_t needed, int32_t offset, uint32_t first,
+INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int32_t offset, uint32_t first,
                    uint32_t *places, int32_t *scores) {
   __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
   __mmask32 evens = _mm512_cmpge_epu16_mask(even, least), odds = _mm512_cmpge_epu16_mask(odd, least);
   if (!(evens | odds)) return 0;
-  uint64_t bits = spread(evens) | spread(odds) << 1;
-  if (titles < MK_BLOCK) bits &= ((uint64_t)1 << titles) - 1;
-  __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+  uint64_t bits = (spread(evens) | spread(odds) << 1) & open;
+  if (!bits) return 0;
   // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
-  uint16_t sums[MK_BLOCK];
-  for (int part = 0; part < 4; part++) {
-    __m128i a, b;
-    switch (part) {
-      case 0: a = _mm512_castsi512_si128(low), b = _mm512_castsi512_si128(high); break;
-      case 1: a = _mm512_extracti32x4_epi32(low, 1), b = _mm512_extracti32x4_epi32(high, 1); break;
-      case 2: a = _mm512_extracti32x4_epi32(low, 2), b = _mm512_extracti32x4_epi32(high, 2); break;
-      default: a = _mm512_extracti32x4_epi32(low, 3), b = _mm512_extracti32x4_epi32(high, 3); break;
-    }
-    _mm_storeu_si128((__m128i *)(sums + part * 16), a);
-    _mm_storeu_si128((__m128i *)(sums + part * 16 + 8), b);
+  __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+  __m512i front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
+  __m512i back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
+  if (__builtin_popcountll(bits) <= 6) {
+    uint16_t sums[MK_BLOCK];
+    _mm512_storeu_si512(sums, front);
+    _mm512_storeu_si512(sums + 32, back);
+    return mk_emit(bits, sums, offset, first, places, scores);
   }
-  return mk_emit(bits, sums, offset, first, places, scores);
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i added = _mm512_set1_epi32(offset);
+  __m256i quarter[4] = {_mm512_castsi512_si256(front), _mm512_extracti64x4_epi64(front, 1),
+                        _mm512_castsi512_si256(back), _mm512_extracti64x4_epi64(back, 1)};
+  size_t written = 0;
+  for (uint32_t part = 0; part < 4; part++) {
+    __mmask16 mask = (__mmask16)(bits >> (16 * part));
+    __m512i place = _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)(first + 16 * part)));
+    __m512i score = _mm512_add_epi32(_mm512_cvtepu16_epi32(quarter[part]), added);
+    _mm512_storeu_si512(places + written, _mm512_maskz_compress_epi32(mask, place));
+    _mm512_storeu_si512(scores + written, _mm512_maskz_compress_epi32(mask, score));
+    written += (size_t)__builtin_popcount(mask);
+  }
+  return written;
+}
+
+// The titles of a block that are looked at, as bits.
+INLINE uint64_t titles_of(size_t rest, const uint64_t *allowed, size_t title) {
+  uint64_t bits = rest < MK_BLOCK ? ((uint64_t)1 << rest) - 1 : ~(uint64_t)0;
+  return allowed ? bits & allowed[title / MK_BLOCK] : bits;
 }
 
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, uint32_t first, uint32_t *places, int32_t *scores) {
+                          int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
   size_t written = 0, title = 0;
   __m512i even[2], odd[2];
-  for (; title + MK_BLOCK < count; title += 2 * MK_BLOCK) {
-    sum_blocks(codes + title * pairs, 2, pairs, tables, even, odd);
-    written += emit(even[0], odd[0], MK_BLOCK, needed, offset, first + (uint32_t)title, places + written,
-                    scores + written);
-    size_t rest = count - title - MK_BLOCK;
-    written += emit(even[1], odd[1], rest < MK_BLOCK ? rest : MK_BLOCK, needed, offset,
-                    first + (uint32_t)title + MK_BLOCK, places + written, scores + written);
-  }
-  if (title < count) {
-    sum_blocks(codes + title * pairs, 1, pairs, tables, even, odd);
-    written += emit(even[0], odd[0], count - title, needed, offset, first + (uint32_t)title, places + written,
-                    scores + written);
+  while (title < count) {
+    uint64_t open[2] = {titles_of(count - title, allowed, title), 0};
+    if (!open[0]) {
+      title += MK_BLOCK;
+      continue;
+    }
+    size_t blocks = 1;
+    if (count - title > MK_BLOCK) {
+      open[1] = titles_of(count - title - MK_BLOCK, allowed, title + MK_BLOCK);
+      blocks = open[1] ? 2 : 1;
+    }
+    // Two at a time share their tables.
+    if (blocks == 2)
+      sum_blocks(codes + title * pairs, 2, pairs, tables, even, odd);
+    else
+      sum_blocks(codes + title * pairs, 1, pairs, tables, even, odd);
+    for (size_t b = 0; b < blocks; b++, title += MK_BLOCK)
+      written += emit(even[b], odd[b], open[b], needed, offset, first + (uint32_t)title, places + written,
+                      scores + written);
   }
   return written;
 }
@@ -166,6 +188,29 @@ TARGET static void score_rows(const uint8_t *rows, size_t stride, const uint8_t 
   }
 }
 
+TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
+                                  const uint32_t *ordinals, uint32_t first, const uint64_t *allowed) {
+  const __m512i origin = _mm512_set1_epi32((int32_t)first_place), offset = _mm512_set1_epi32((int32_t)first);
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i += 16) {
+    __mmask16 mask = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
+    __m512i place = _mm512_maskz_loadu_epi32(mask, places + i), score = _mm512_maskz_loadu_epi32(mask, scores + i);
+    __m512i ordinal = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_sub_epi32(place, origin),
+                                                  (const int *)ordinals, 4);
+    ordinal = _mm512_add_epi32(ordinal, offset);
+    // As 32-bit words: the bytes are little-endian, so bit n of the bitmap is bit n % 32 of word n / 32.
+    __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_srli_epi32(ordinal, 5),
+                                                (const int *)allowed, 4);
+    __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(31)));
+    __mmask16 open = _mm512_mask_test_epi32_mask(mask, words, bits);
+    // What is written lies at or before what was read.
+    _mm512_storeu_si512(places + kept, _mm512_maskz_compress_epi32(open, place));
+    _mm512_storeu_si512(scores + kept, _mm512_maskz_compress_epi32(open, score));
+    kept += (size_t)__builtin_popcount(open);
+  }
+  return kept;
+}
+
 const mk_index_kernels mk_avx512_index = {
     .name = "avx512",
     .level = MK_AVX512,
@@ -173,5 +218,6 @@ const mk_index_kernels mk_avx512_index = {
     .tables = tables,
     .scan = scan,
     .score_rows = score_rows,
+    .keep_allowed = keep_allowed,
 };
 #endif

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "Index.h"
+#include "Levels.h"
 
 static void products(const float *query, const uint16_t *widths, size_t groups, const float *book, float *out,
                      float *least, float *largest) {
@@ -24,10 +25,11 @@ static void tables(const float *products, const float *least, size_t groups, flo
 }
 
 static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                   int32_t offset, uint32_t first, uint32_t *places, int32_t *scores) {
+                   int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
   int32_t needed = mk_needed(floor, offset);
   size_t written = 0;
   for (size_t title = 0; title < count; title++) {
+    if (allowed && !mk_allows(allowed, (uint32_t)title)) continue;
     const uint8_t *column = codes + title / MK_BLOCK * MK_BLOCK * pairs + title % MK_BLOCK;
     int32_t sum = 0;
     for (size_t p = 0; p < pairs; p++) {
@@ -51,6 +53,18 @@ static void score_rows(const uint8_t *rows, size_t stride, const uint8_t *step, 
   }
 }
 
+size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
+                              const uint32_t *ordinals, uint32_t first, const uint64_t *allowed) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t ordinal = first + ordinals[places[i] - first_place];
+    places[kept] = places[i];
+    scores[kept] = scores[i];
+    kept += (size_t)mk_allows(allowed, ordinal);
+  }
+  return kept;
+}
+
 const mk_index_kernels mk_scalar_index = {
     .name = "scalar",
     .level = MK_SCALAR,
@@ -58,4 +72,5 @@ const mk_index_kernels mk_scalar_index = {
     .tables = tables,
     .scan = scan,
     .score_rows = score_rows,
+    .keep_allowed = mk_keep_allowed_scalar,
 };

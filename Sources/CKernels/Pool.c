@@ -36,7 +36,12 @@ static int64_t key_of(const mk_pool *pool, size_t i) {
 // Many of one score, which is rare: of equals those at lower places stay. The limit-th largest key is found by halving.
 static void cut_to(mk_pool *pool, size_t limit) {
   if (pool->held > limit) {
-    int64_t low = INT64_MIN, high = INT64_MAX;
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    for (size_t i = 0; i < pool->held; i++) {
+      int64_t key = key_of(pool, i);
+      low = key < low ? key : low;
+      high = key > high ? key : high;
+    }
     while (low < high) {
       int64_t middle = (low >> 1) + (high >> 1) + ((low & 1) | (high & 1));
       size_t above = 0;

@@ -102,8 +102,21 @@ static void sort(uint64_t *keys, size_t count, unsigned budget) {
 
 void mk_sort_descending(uint64_t *keys, size_t count) { sort(keys, count, 4 * bits_of(count)); }
 
+// One pass of a radix sort, by 8 bits of how far keys lie below the largest. `count_of` has been counted.
+static void deal(const uint64_t *from, size_t count, uint64_t largest, unsigned shift, uint32_t *count_of,
+                 uint64_t *to) {
+  uint32_t next = 0;
+  for (size_t digit = 0; digit < 256; digit++) {
+    uint32_t held = count_of[digit];
+    count_of[digit] = next;
+    next += held;
+  }
+  for (size_t i = 0; i < count; i++) to[count_of[(largest - from[i]) >> shift & 255]++] = from[i];
+}
+
 void mk_best_in_order(uint64_t *keys, size_t count, size_t keep, uint64_t *spare) {
   if (keep > count) keep = count;
+  if (keep == 0) return;
   if (count < 128) {
     mk_keep_largest(keys, count, keep);
     mk_sort_descending(keys, keep);
@@ -111,33 +124,33 @@ void mk_best_in_order(uint64_t *keys, size_t count, size_t keep, uint64_t *spare
   }
   uint64_t least = keys[0], largest = keys[0];
   for (size_t i = 1; i < count; i++) {
-    if (keys[i] < least) least = keys[i];
-    if (keys[i] > largest) largest = keys[i];
+    least = keys[i] < least ? keys[i] : least;
+    largest = keys[i] > largest ? keys[i] : largest;
   }
-  // Dealt into buckets that lie in order; then each is put in order. Buckets below the keep-th key are left out.
-  enum { buckets = 1024 };
-  unsigned shift = 0;
-  while ((largest - least) >> shift >= buckets) shift++;
-  uint32_t place[buckets + 1];
-  memset(place, 0, sizeof place);
-  for (size_t i = 0; i < count; i++) place[buckets - 1 - ((keys[i] - least) >> shift)]++;
-  uint32_t next = 0;
-  size_t used = 0;
-  for (; used < buckets && next < keep; used++) {
-    uint32_t held = place[used];
-    place[used] = next;
-    next += held;
+  // Of how far a key lies below the largest, the upper 16 bits: two passes of 8, then hardly anything is out of order.
+  unsigned shift = bits_of(largest - least) > 16 ? bits_of(largest - least) - 16 : 0;
+  uint32_t upper[256] = {0}, lower[256] = {0};
+  for (size_t i = 0; i < count; i++) upper[(largest - keys[i]) >> (shift + 8)]++;
+  // Those below the keep-th best go first.
+  if (keep < count) {
+    size_t digit = 0, above = 0;
+    while (above + upper[digit] < keep) above += upper[digit++];
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+      uint64_t key = keys[i];
+      keys[kept] = key;
+      kept += (largest - key) >> (shift + 8) <= digit;
+    }
+    count = kept;
+    memset(upper + digit + 1, 0, (255 - digit) * sizeof *upper);
   }
-  for (size_t i = 0; i < count; i++) {
-    size_t bucket = buckets - 1 - ((keys[i] - least) >> shift);
-    if (bucket < used) spare[place[bucket]++] = keys[i];
+  for (size_t i = 0; i < count; i++) lower[(largest - keys[i]) >> shift & 255]++;
+  deal(keys, count, largest, shift, lower, spare);
+  deal(spare, count, largest, shift + 8, upper, keys);
+  // What shares 16 bits is put in order by insertion; where much does, otherwise.
+  for (size_t i = 0, end; i < count; i = end) {
+    uint64_t bucket = (largest - keys[i]) >> shift;
+    for (end = i + 1; end < count && (largest - keys[end]) >> shift == bucket;) end++;
+    if (end - i > 1) sort(keys + i, end - i, 4 * bits_of(end - i));
   }
-  // Each place has moved on to the end of its bucket.
-  uint32_t begin = 0;
-  for (size_t bucket = 0; bucket < used; bucket++) {
-    uint32_t held = place[bucket] - begin;
-    if (held > 1) sort(spare + begin, held, 4 * bits_of(held));
-    begin = place[bucket];
-  }
-  memcpy(keys, spare, keep * sizeof *keys);
 }

@@ -53,7 +53,8 @@ package struct EffortTuner {
 
   /// Recall with and without refining, and what it costs, about, in nanoseconds.
   private func measure(probes: Int, kept: Int) -> [(point: EffortPoint, cost: Double)] {
-    var (plain, refined, total, scanned, rows, probed) = (0, 0, 0, 0, 0, 0)
+    var (plain, refined) = (Shares(), Shares())
+    var (scanned, rows, probed) = (0, 0, 0)
     var isTrue = [UInt64](repeating: 0, count: (index.count + 63) / 64)
     for (number, neighbours) in truth.enumerated() {
       for ordinal in neighbours { isTrue[Int(ordinal) >> 6] |= 1 << UInt64(ordinal & 63) }
@@ -63,13 +64,11 @@ package struct EffortTuner {
           $0, k: k, effort: SearchEffort(probes: probes, kept: kept), time: SystemTime(), scratch: scratch)
       }
       let isFound = { (ordinal: UInt32) in isTrue[Int(ordinal) >> 6] >> UInt64(ordinal & 63) & 1 == 1 }
-      for place in 0..<outcome.count where isFound(scratch.ordinals[place]) { plain += 1 }
-      let held = scratch.pool.pointee.held
-      for place in 0..<held {
-        let part = index.parts[0].index
-        if isFound(part.ordinals[Int(scratch.pool.pointee.places[place])]) { refined += 1 }
-      }
-      total += neighbours.count
+      plain.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbours.count)
+      // Refining finds all that are among the candidates, or nearly.
+      let (held, ordinals) = (scratch.pool.pointee.held, index.parts[0].index.ordinals)
+      refined.add(
+        (0..<held).count { isFound(ordinals[Int(scratch.pool.pointee.places[$0])]) }, of: neighbours.count)
       scanned += outcome.scannedCount
       rows += held
       probed += outcome.probedListCount
@@ -82,14 +81,14 @@ package struct EffortTuner {
       Double(scanned) / queryCount * (0.1 + 0.025 * pairs) + Double(rows) / queryCount * (6 + 0.09 * rowBytes)
       + Double(probes) * 40
     // More lists than asked for, where these had too few titles.
-    let effort = SearchEffort(
-      probes: max(probes, Int((Double(probed) / queryCount).rounded(.up))), kept: kept)
+    let probedMean = Int((Double(probed) / queryCount).rounded(.up))
+    var effort = SearchEffort(probes: max(probes, probedMean), kept: kept)
+    let point = EffortPoint(effort: effort, recall: plain.low)
+    effort.refines = true
     return [
-      (EffortPoint(effort: effort, recall: Float(plain) / Float(max(1, total))), cost),
+      (point, cost),
       (
-        EffortPoint(
-          effort: SearchEffort(probes: effort.probes, kept: kept, refines: true),
-          recall: Float(refined) / Float(max(1, total)) - Self.refinedLoss),
+        EffortPoint(effort: effort, recall: refined.low - Self.refinedLoss),
         cost + 100 * (10 + 0.2 * rowBytes)
       ),
     ]
@@ -116,5 +115,26 @@ package struct EffortTuner {
       curve.append(last.point)
     }
     return curve
+  }
+}
+
+/// The shares of their neighbours that queries found.
+private struct Shares {
+  private var count = 0.0
+  private var sum = 0.0
+  private var squares = 0.0
+
+  mutating func add(_ found: Int, of all: Int) {
+    let share = Double(found) / Double(max(1, all))
+    count += 1
+    sum += share
+    squares += share * share
+  }
+
+  /// The mean, less its standard error: other queries are not these.
+  var low: Float {
+    guard count > 0 else { return 0 }
+    let mean = sum / count
+    return Float(mean - (max(0, squares / count - mean * mean) / count).squareRoot())
   }
 }

@@ -76,7 +76,11 @@ package struct PartitionedIndex: Sendable {
   ) -> SearchOutcome {
     precondition(query.count == dimensions, "a query has the index's dimensions")
     precondition(k >= 0 && k <= Limits.candidateCountMax, "k has a limit")
-    if let allowed { precondition(allowed.bitCount >= count, "a filter speaks of every title") }
+    if let allowed {
+      precondition(allowed.bitCount >= count, "a filter speaks of every title")
+      precondition(
+        allowed.placed?.digest ?? parts[0].index.digest == parts[0].index.digest, "and of this index")
+    }
     guard let start = query.baseAddress, k > 0, query.allSatisfy(\.isFinite) else { return SearchOutcome() }
     let clock = SearchClock(deadline: deadline, time: time)
     let isSmall = count <= Self.exactCountMax && parts[0].vectors != nil
@@ -92,6 +96,13 @@ package struct PartitionedIndex: Sendable {
       index: self, query: start, k: k, allowed: allowed, clock: clock, scratch: scratch)
     if let allowed, !isSmall { search.scoreAllowed(allowed) } else { search.scoreAll() }
     return search.finish()
+  }
+
+  /// A filter's bits in the order of the index, for ``OrdinalFilter/placed``; `nil` where all is searched exactly anyway.
+  ///
+  /// `words` has a bit for each of `count` ordinals.
+  package func placed(_ words: UnsafePointer<UInt64>) -> PlacedFilter? {
+    count > Self.exactCountMax ? PlacedFilter(words, of: self) : nil
   }
 
   /// Has the results' vectors fetched into the cache, for whoever reads them next: a search by codes and rows leaves them

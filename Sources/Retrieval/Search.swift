@@ -4,8 +4,9 @@ internal import CKernels
 /// One query's way through an index: rank the lists, scan the codes of the best, score by their rows those that the codes
 /// leave, and by their vectors those that rows can't tell apart.
 ///
-/// Nothing here is larger than it looks: all that grows lies in the scratch.
-struct Search {
+/// Nothing here is larger than it looks: all that grows lies in the scratch. Not copied: copies are made where a call needs
+/// none, and count every reference in it.
+struct Search: ~Copyable {
   private let index: PartitionedIndex
   private let base: VectorIndex
   private let lists: CodedLists
@@ -13,6 +14,8 @@ struct Search {
   private let k: Int
   private let effort: SearchEffort
   private let allowed: OrdinalFilter?
+  /// The filter beside the codes: a word a block.
+  private let placed: UnsafeMutablePointer<UInt64>?
   private var clock: SearchClock
   private let scratch: SearchScratch
   private let kernels = mk_active()
@@ -25,7 +28,7 @@ struct Search {
   private var perUnit: Float = 1
   private var offset: Float = 0
   private var sumMax: Int32 = 0
-  /// Candidates that the filter was asked about, and those that it let pass.
+  /// Titles or candidates that the filter was asked about, and those that it let pass.
   private var asked = 0
   private var passed = 0
   private var outcome = SearchOutcome()
@@ -43,6 +46,7 @@ struct Search {
     self.k = k
     self.effort = effort
     self.allowed = allowed
+    placed = allowed?.placed?.words.baseAddress
     self.clock = clock
     self.scratch = scratch
   }
@@ -59,6 +63,7 @@ struct Search {
     var wanted = probes
     while next < wanted {
       if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
+      if next + 1 < ranked { fetchCodes(Int(mk_key_ordinal(scratch.listKeys[next + 1]))) }
       guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
@@ -154,32 +159,30 @@ struct Search {
     return found
   }
 
-  /// How many lists are looked into, from what was seen in the first `next`: enough to fill k twice over, and with a
+  /// How many lists are looked into, from what was seen in the first `next`: enough to fill the pool, and with a
   /// filter more than without, because a share s that passes spreads the best k over more lists. Their number grows
-  /// about with the root of 1/s: measured on clustered vectors, for shares of 1/2 to 1/100 at a recall of 0.95.
+  /// about with the root of 1/s: measured on clustered vectors, for a share of 1/20 at a recall of 0.95.
   private func wantedProbes(_ probes: Int, after next: Int) -> Int {
-    if passed < k * 2 { return next + 1 }
+    if scratch.pool.pointee.inside < scratch.pool.pointee.keep { return max(next + 1, probes) }
     guard allowed != nil, asked > 0 else { return probes }
     let share = Float(passed) / Float(asked)
-    return Int((Float(probes) * (1.15 / share.squareRoot() - 0.15)).rounded(.up))
+    return Int((Float(probes) * (0.75 / share.squareRoot() + 0.25)).rounded(.up))
   }
 
   /// Scans one list of each part. False when the deadline has come.
   private mutating func scan(_ key: UInt64) -> Bool {
     let list = Int(mk_key_ordinal(key))
-    let score = whole(listScore(key))
-    var place = 0
-    for part in index.parts {
-      let isLive =
-        part.index.coded == nil
-        ? scanRows(list, of: part, firstPlace: place) : scanCodes(list, score: score, of: part)
-      guard isLive else { return false }
+    guard scanCodes(list, score: whole(listScore(key))) else { return false }
+    guard index.parts.count > 1 else { return true }
+    var place = base.count
+    for part in index.parts.dropFirst() {
+      guard scanRows(list, of: part, firstPlace: place) else { return false }
       place += part.index.count
     }
     return true
   }
 
-  private mutating func scanCodes(_ list: Int, score: Int32, of part: PartitionedIndex.Part) -> Bool {
+  private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
     guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
     let pool = scratch.pool
     let end = Int(base.offsets[list + 1])
@@ -191,10 +194,16 @@ struct Search {
       // A list whose best can't be good enough is not read.
       if score &+ sumMax >= pool.pointee.floor {
         let held = pool.pointee.held
+        let open = placed.map { UnsafePointer($0 + block) }
         var added = indexKernels.pointee.scan(
           codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
-          score, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held)
-        added = keepAllowed(added, of: part, firstPlace: 0)
+          score, open, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held)
+        if let open {
+          asked += count
+          passed += Int(kernels.pointee.count_bits(open, (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)))
+        } else {
+          added = keepAllowed(added, of: base, first: 0, firstPlace: 0)
+        }
         mk_pool_take(pool, added, SearchScratch.blockCount)
       }
       outcome.scannedCount += count
@@ -204,6 +213,17 @@ struct Search {
       block += SearchScratch.blockCount / Int(MK_BLOCK)
     }
     return true
+  }
+
+  /// Has the next list's codes fetched while this one's are summed: memory, not sums, is what a scan waits for.
+  private func fetchCodes(_ list: Int) {
+    guard let codes = lists.codes.baseAddress else { return }
+    let count = Int(min(lists.blocks[list + 1] - lists.blocks[list], 32)) * Int(MK_BLOCK) * lists.pairCount
+    mk_fetch_bytes(codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount, count)
+    // A filter speaks of ordinals.
+    guard allowed != nil, placed == nil, let ordinals = base.ordinals.baseAddress else { return }
+    let begin = Int(base.offsets[list])
+    mk_fetch_bytes(ordinals + begin, 4 * min(Int(base.offsets[list + 1]) - begin, SearchScratch.blockCount))
   }
 
   /// A tail has no codes: the rows of its lists are scored at once.
@@ -225,7 +245,7 @@ struct Search {
         pool.pointee.scores[held + added] = score
         added += score >= pool.pointee.floor ? 1 : 0
       }
-      added = keepAllowed(added, of: part, firstPlace: UInt32(firstPlace))
+      added = keepAllowed(added, of: part.index, first: part.first, firstPlace: UInt32(firstPlace))
       mk_pool_take(pool, added, SearchScratch.blockCount)
       outcome.scannedCount += count
       clock.count(bytes: count * base.rowStride)
@@ -234,17 +254,16 @@ struct Search {
     return true
   }
 
-  private mutating func keepAllowed(_ added: Int, of part: PartitionedIndex.Part, firstPlace: UInt32) -> Int {
-    asked += added
-    guard let allowed, let ordinals = part.index.ordinals.baseAddress else {
-      passed += added
-      return added
-    }
+  private mutating func keepAllowed(_ added: Int, of index: VectorIndex, first: UInt32, firstPlace: UInt32)
+    -> Int
+  {
+    guard let allowed, let ordinals = index.ordinals.baseAddress else { return added }
     let pool = scratch.pool
     let held = pool.pointee.held
-    let kept = mk_keep_allowed(
-      pool.pointee.places + held, pool.pointee.scores + held, added, firstPlace, ordinals, part.first,
+    let kept = indexKernels.pointee.keep_allowed(
+      pool.pointee.places + held, pool.pointee.scores + held, added, firstPlace, ordinals, first,
       allowed.words)
+    asked += added
     passed += kept
     return kept
   }
@@ -270,6 +289,11 @@ struct Search {
   /// Scores what is left by its rows, and leaves the best k in order in the scratch.
   private mutating func finish() {
     let pool = scratch.pool
+    if outcome.isPartial {
+      // Late already: the k best by their codes are scored for their order, not more of them for better ones.
+      pool.pointee.keep = k
+      mk_pool_take(pool, 0, 0)
+    }
     mk_pool_finish(pool, SearchScratch.keptCountMax)
     guard let keys = scratch.keys.baseAddress, let spare = scratch.spareKeys.baseAddress else { return }
     var held = 0

@@ -38,7 +38,7 @@ package final class SearchScratch {
   static let blockCount = 4096
   /// Candidates that may be scored by their rows: four times as many as there are results.
   static let keptCountMax = Limits.candidateCountMax * 4
-  private static let poolCount = keptCountMax * 3 + blockCount
+  private static let poolCount = keptCountMax * 3 + blockCount + Int(MK_KEEP_SLACK)
 
   package init() {
     ordinals = .allocate(capacity: Limits.candidateCountMax)
@@ -56,7 +56,8 @@ package final class SearchScratch {
     pool.initialize(
       to: mk_pool(
         places: .allocate(capacity: Self.poolCount), scores: .allocate(capacity: Self.poolCount),
-        bins: .allocate(capacity: Int(MK_POOL_BINS)), capacity: Self.poolCount, held: 0, keep: 0, inside: 0,
+        bins: .allocate(capacity: Int(MK_POOL_BINS)), capacity: Self.poolCount - Int(MK_KEEP_SLACK),
+        held: 0, keep: 0, inside: 0,
         bin: 0,
         shift: 0, base: 0, floor: 0))
     keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)

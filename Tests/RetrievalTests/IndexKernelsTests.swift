@@ -57,18 +57,27 @@ struct IndexKernelsTests {
       for count in [1, 2, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 300] {
         let blocks = (count + 63) / 64
         let codes = (0..<blocks * 64 * pairs).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let all = [UInt64](repeating: .max, count: blocks)
+        // Whole blocks are closed, others have a few titles.
+        let allowed = (0..<blocks).map { $0 % 3 == 1 ? 0 : random.next() & random.next() }
         let middle = Int32(255 + (pairs - 1) * 127)
         for floor in [Int32.min, 5, 1000 + middle, 900 + middle, 1000 + 255 * Int32(pairs) + 1, .max] {
-          let run = { (table: mk_index_kernels) -> ([UInt32], [Int32]) in
-            var places = [UInt32](repeating: 0, count: count)
-            var scores = [Int32](repeating: 0, count: count)
-            let found = table.scan(codes, count, pairs, tables, floor, 1000, 50, &places, &scores)
+          let run = { (table: mk_index_kernels, allowed: [UInt64]?) -> ([UInt32], [Int32]) in
+            var places = [UInt32](repeating: 0, count: count + 16)
+            var scores = [Int32](repeating: 0, count: count + 16)
+            let found = table.scan(
+              codes, count, pairs, tables, floor, 1000, allowed ?? all, 50, &places, &scores)
             return (Array(places.prefix(found)), Array(scores.prefix(found)))
           }
-          let expected = run(try truth())
-          let got = run(level.table.pointee)
+          let expected = run(try truth(), nil)
+          let got = run(level.table.pointee, nil)
           #expect(
             got.0 == expected.0 && got.1 == expected.1, "\(pairs) pairs, \(count) titles, floor \(floor)")
+          let some = run(try truth(), allowed)
+          #expect(run(level.table.pointee, allowed) == some)
+          #expect(
+            some.0
+              == expected.0.filter { allowed[Int($0 - 50) / 64] >> UInt64(($0 - 50) % 64) & 1 == 1 })
           if floor == .min { #expect(expected.0 == (50..<50 + UInt32(count)).map { $0 }) }
         }
       }
@@ -102,6 +111,28 @@ struct IndexKernelsTests {
         #expect(run(level.table.pointee) == expected, "\(dimensions) dimensions, \(count) rows")
         #expect(expected[count] == 7, "nothing is written beyond the rows")
       }
+    }
+  }
+
+  @Test("what a filter doesn't let pass goes, the same at every level", arguments: levels)
+  func filter(level: Level) throws {
+    var random = SplitMix(seed: 4)
+    let ordinals = (0..<500).map { _ in UInt32.random(in: 0..<1000, using: &random) }
+    let allowed = (0..<17).map { _ in random.next() }
+    for count in [0, 1, 15, 16, 17, 100, 333] {
+      let places = (0..<count).map { _ in UInt32.random(in: 70..<570, using: &random) }
+      let run = { (table: mk_index_kernels) -> [UInt32] in
+        var (kept, scores) = (places + [UInt32](repeating: 0, count: 16), places.map { Int32($0) * 3 })
+        scores += [Int32](repeating: 0, count: 16)
+        let left = table.keep_allowed(&kept, &scores, count, 70, ordinals, 50, allowed)
+        #expect(zip(kept, scores).prefix(left).allSatisfy { Int32($0) * 3 == $1 })
+        return Array(kept.prefix(left))
+      }
+      let expected = places.filter {
+        let ordinal = Int(50 + ordinals[Int($0) - 70])
+        return allowed[ordinal / 64] >> UInt64(ordinal % 64) & 1 == 1
+      }
+      #expect(run(try truth()) == expected && run(level.table.pointee) == expected)
     }
   }
 

@@ -61,17 +61,6 @@ struct PoolTests {
     #expect(run(scores, keep: 50, batch: 100, capacity: 4000, limit: 20) == (0..<20).map { $0 })
   }
 
-  @Test("what a filter doesn't let pass goes")
-  func filter() {
-    var places: [UInt32] = [10, 11, 12, 13]
-    var scores: [Int32] = [1, 2, 3, 4]
-    let ordinals: [UInt32] = [63, 64, 0, 5]
-    let allowed: [UInt64] = [1 << 5, 1 << 3]
-    // Ordinals 66, 67, 3 and 8.
-    #expect(mk_keep_allowed(&places, &scores, 4, 10, ordinals, 3, allowed) == 1)
-    #expect(places[0] == 11 && scores[0] == 2)
-  }
-
   @Test("the best come to the front in order, whatever they are", arguments: 0..<5)
   func bestInOrder(shape: Int) {
     var random = SplitMix(seed: UInt64(shape))

@@ -99,6 +99,33 @@ struct SearchTests {
     #expect(sum / Double(Self.queries.count) > 0.93)
   }
 
+  @Test(
+    "a filter in the order of the index finds what the same filter by ordinals does",
+    arguments: [1, 3, 40, 2000])
+  func placedFilter(every: Int) throws {
+    let built = try Self.tailed.get()
+    var random = SplitMix(seed: UInt64(every))
+    let words = bitmap((0..<10_400).map { _ in Int.random(in: 0..<every, using: &random) == 0 })
+    words.withUnsafeBufferPointer { words in
+      guard let start = words.baseAddress else { return }
+      let placed = built.index.placed(start)
+      #expect(placed != nil)
+      for query in Self.queries {
+        let find = { (placed: PlacedFilter?) -> [UInt32] in
+          let scratch = SearchScratch()
+          let outcome = query.withUnsafeBufferPointer {
+            built.index.search(
+              $0, k: 100, effort: Self.all,
+              allowed: OrdinalFilter(words: start, bitCount: 10_400, allowedCount: .max, placed: placed),
+              time: SystemTime(), scratch: scratch)
+          }
+          return Array(scratch.ordinals.prefix(outcome.count))
+        }
+        #expect(find(placed) == find(nil))
+      }
+    }
+  }
+
   @Test("a filter that is blind near the query is answered from farther lists")
   func blindNearby() throws {
     let built = try Self.whole.get()

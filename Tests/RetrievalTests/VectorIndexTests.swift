@@ -161,7 +161,8 @@ struct VectorIndexTests {
             var search = Search(
               index: whole, query: start, k: 20, effort: effort, allowed: nil,
               clock: SearchClock(deadline: .distantFuture, time: SystemTime()), scratch: scratch)
-            #expect(search?.run().count == 20, "seed \(seed)")
+            let found = search?.run().count
+            #expect(found == 20, "seed \(seed)")
           }
         }
       } catch {

@@ -18,6 +18,8 @@
 // Pairs of codes: so many sums of two tables, each below 256, fit 16 bits.
 #define MK_PAIR_LIMIT 256
 #define MK_POOL_BINS 4096
+// Candidates that scan and keep_allowed may write beyond those that there are.
+#define MK_KEEP_SLACK 16
 
 typedef struct mk_index_kernels {
   const char *name;
@@ -31,13 +33,20 @@ typedef struct mk_index_kernels {
   // Sums, for each of `count` titles, its two entries of `pairs` pairs of tables. Where sum + offset >= floor writes
   // first + the title's number to `places` and the sum + offset to `scores`, in order; returns how many. Codes are
   // blocks of MK_BLOCK titles: for each pair a byte a title, the first table's code below the second's. Tables stand in
-  // pairs, and the two largest entries of a pair are 255 or less together. Both outputs have room for `count`.
+  // pairs, and the two largest entries of a pair are 255 or less together. Both outputs have room for `count` +
+  // MK_KEEP_SLACK.
+  // Where there is `allowed`, a bit a title, titles whose bit is not set are left out, and blocks without any not read.
   size_t (*scan)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                 int32_t offset, uint32_t first, uint32_t *places, int32_t *scores);
+                 int32_t offset, const uint64_t *_Nullable allowed, uint32_t first, uint32_t *places,
+                 int32_t *scores);
   // out[i] = steps[step[places[i]]] * sum over d of (row[d] - 128) * query[d], for the rows that `places` names, fetched
   // ahead. `stride` is a multiple of 64, and the query's numbers are 128 * high + low.
   void (*score_rows)(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
                      const uint32_t *places, size_t count, const int8_t *high, const int8_t *low, float *out);
+  // Of `count` candidates keeps those whose ordinal, first + ordinals[place - first_place], has its bit set in `allowed`;
+  // returns how many. Both arrays have room for MK_KEEP_SLACK more.
+  size_t (*keep_allowed)(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place, const uint32_t *ordinals,
+                         uint32_t first, const uint64_t *allowed);
 } mk_index_kernels;
 
 const mk_index_kernels *mk_index_active(void);
@@ -75,10 +84,6 @@ void mk_pool_take(mk_pool *pool, size_t added, size_t next);
 // Lets go of all that are below the floor. At most `limit` stay: of equals those at lower places.
 void mk_pool_finish(mk_pool *pool, size_t limit);
 
-// Of `count` candidates keeps those whose ordinal, first + ordinals[place - first_place], has its bit set; returns how many.
-size_t mk_keep_allowed(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
-                       const uint32_t *ordinals, uint32_t first, const uint64_t *allowed);
-
 // A score at most, and close to, the `want`-th largest of dots[i] * scales[i]: for mk_kernels.select. `maxima` has room
 // for count / 8 + 1 keys.
 float mk_threshold(const int32_t *dots, const float *scales, size_t count, size_t want, uint64_t *maxima);
@@ -88,6 +93,10 @@ void mk_best_in_order(uint64_t *keys, size_t count, size_t keep, uint64_t *spare
 static inline void mk_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 static inline void mk_prefetch_bytes(const void *address, size_t bytes) {
   for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch((const char *)address + line, 0, 3);
+}
+// The same, for what is read a little later: into the second cache.
+static inline void mk_fetch_bytes(const void *address, size_t bytes) {
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch((const char *)address + line, 0, 2);
 }
 
 #pragma clang assume_nonnull end

@@ -1,5 +1,6 @@
 package import Base
 package import Catalogue
+package import Retrieval
 internal import Synchronization
 
 /// Who may be shown what: one country up to one maturity in one generation, with the lists that fill rows when
@@ -16,6 +17,8 @@ package final class Audience: Sendable {
   static let holdingSeconds: Int64 = 120
 
   package let allowed: AllowedTitles
+  /// The same for searching: `nil` where the catalogue is small.
+  let placed: PlacedFilter?
   /// The most popular first.
   package let popular: [UInt32]
   package let trending: [UInt32]
@@ -25,11 +28,14 @@ package final class Audience: Sendable {
   package let new: [UInt32]
 
   init(
-    _ view: CatalogueView, country: CountryCode, maturityMax: UInt8, at moment: Timestamp,
-    holdingSeconds: Int64 = Audience.holdingSeconds
+    _ view: CatalogueView, index: PartitionedIndex?, country: CountryCode, maturityMax: UInt8,
+    at moment: Timestamp, holdingSeconds: Int64 = Audience.holdingSeconds
   ) {
     allowed = view.allowed(
       country: country, maturityMax: maturityMax, at: moment, holdingSeconds: holdingSeconds)
+    placed = allowed.bitmap.words.withUnsafeBufferPointer { words in
+      words.baseAddress.flatMap { index?.placed($0) }
+    }
     let today = Day(of: moment)
     popular = view.popular(Self.popularCountMax, allowed: allowed.bitmap)
     trending = view.trending(Self.trendingCountMax, allowed: allowed.bitmap)
@@ -50,7 +56,7 @@ package final class Audiences: Sendable {
     }
   }
 
-  /// At a million titles one is 131 KB: 17 MB for all.
+  /// At a million titles one is 131 KB, and as much again for searching: 34 MB for all.
   package static let countMax = 128
   /// One that nobody asked for this long is not made again.
   private static let idleMilliseconds: Int64 = 600_000
@@ -65,7 +71,12 @@ package final class Audiences: Sendable {
   private let view: CatalogueView
   private let entries = Mutex<[Key: Entry]>([:])
 
-  package init(_ view: CatalogueView) { self.view = view }
+  private let index: PartitionedIndex
+
+  package init(_ view: CatalogueView, index: PartitionedIndex) {
+    self.view = view
+    self.index = index
+  }
 
   /// The audience, valid at `now`. At a million titles the first call for a key takes some 20 ms, others none.
   package func audience(_ key: Key, now: Timestamp) -> Audience {
@@ -96,7 +107,7 @@ package final class Audiences: Sendable {
 
   /// Outside of the lock: two threads may make the same one, and the later one stays.
   private func make(_ key: Key, now: Timestamp, lastUsed: Timestamp) -> Audience {
-    let audience = Audience(view, country: key.country, maturityMax: key.maturityMax, at: now)
+    let audience = Audience(view, index: index, country: key.country, maturityMax: key.maturityMax, at: now)
     entries.withLock { entries in
       if entries[key] == nil, entries.count >= Self.countMax,
         let oldest = entries.min(by: { $0.value.lastUsed < $1.value.lastUsed })

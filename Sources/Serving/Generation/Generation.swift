@@ -57,7 +57,7 @@ package final class Generation: Sendable {
     name = SnapshotName(
       sequence: snapshot.sequence, digest: snapshot.digest.hex, space: manifest.space, model: manifest.model,
       features: manifest.features, policy: manifest.policy)
-    audiences = Audiences(catalogue)
+    audiences = Audiences(catalogue, index: index)
     trending = TrendingCache()
     let view = parts.catalogue
     var pins: [String: [Pin]] = [:]

@@ -218,7 +218,8 @@ struct Assembly {
   private mutating func fillByLastResort(_ draft: inout Draft) {
     isShort = true
     let audience = Audience(
-      catalogue, country: country, maturityMax: pass.request.maturityMax, at: pass.now, holdingSeconds: 0)
+      catalogue, index: nil, country: country, maturityMax: pass.request.maturityMax, at: pass.now,
+      holdingSeconds: 0)
     for ordinal in audience.popular where draft.titles.count < draft.count {
       if ordinal != pass.context, isPermitted(ordinal) { draft.titles.append(placed(ordinal, .popular)) }
     }

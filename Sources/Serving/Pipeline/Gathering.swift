@@ -99,7 +99,8 @@ struct Gathering {
     audience.allowed.bitmap.words.withUnsafeBufferPointer { words in
       guard let start = words.baseAddress else { return SearchOutcome() }
       let filter = OrdinalFilter(
-        words: start, bitCount: audience.allowed.bitmap.count, allowedCount: audience.allowed.count)
+        words: start, bitCount: audience.allowed.bitmap.count, allowedCount: audience.allowed.count,
+        placed: audience.placed)
       var outcome = retriever.search(
         query, k: count, allowed: filter, in: generation, deadline: deadline, time: time,
         scratch: scratch.search)
