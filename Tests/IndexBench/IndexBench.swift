@@ -10,7 +10,8 @@ import Retrieval
 /// `build` writes FOLDER/index and FOLDER/vectors, and prints one line: seconds, bytes of the index, recall curve. `serve`
 /// reads lines from standard input, `RECALL FILTER PASSES FILE`: it searches for each query, with the effort that the
 /// build measured for that recall or with `PROBES,KEPT,REFINES`, PASSES times, and prints the nanoseconds of each search
-/// of the last pass. FILTER is `-` or a file with a bitmap, FILE `-` or where the ordinals found go, K a query.
+/// of the last pass. `late:MICROSECONDS` instead looks into every list until that deadline. FILTER is `-` or a file with a bitmap (`=FILE` where
+/// each request brings its own), FILE `-` or where the ordinals found go, K a query.
 @main
 enum IndexBench {
   static func main() {
@@ -97,6 +98,7 @@ private final class Server {
   private let k: Int
   private let curve: [EffortPoint]
   private let scratch = SearchScratch()
+  private var filters: [String: Filter] = [:]
   private let time = SystemTime()
 
   init(index: PartitionedIndex, queries: Matrix<Float>, k: Int, curve: [EffortPoint]) {
@@ -110,25 +112,39 @@ private final class Server {
     guard words.count == 4, let passes = Int(words[2]), passes > 0 else {
       throw Unusable("a line is RECALL FILTER PASSES FILE")
     }
-    let effort = try effort(words[0])
-    let filter = words[1] == "-" ? nil : try MappedBytes(path: words[1])
+    let late = words[0].hasPrefix("late:") ? UInt64(words[0].dropFirst(5)) : nil
+    let effort =
+      late == nil ? try effort(words[0]) : SearchEffort(probes: index.listCount, kept: 8000, refines: true)
+    let filter = words[1] == "-" ? nil : try filter(words[1])
     var nanoseconds = [UInt64](repeating: 0, count: queries.rowCount)
     var found = [UInt32](repeating: .max, count: queries.rowCount * k)
     for _ in 0..<passes {
       for row in 0..<queries.rowCount {
         let before = time.instant
-        let allowed = filter?.bytes.baseAddress.map {
-          OrdinalFilter(words: $0.assumingMemoryBound(to: UInt64.self), bitCount: index.count)
-        }
+        let allowed = filter.map { OrdinalFilter(words: $0.words, bitCount: index.count, placed: $0.placed) }
         let outcome = index.search(
           queries.row(row), k: k, effort: effort, allowed: allowed,
-          deadline: Instant(nanoseconds: before.nanoseconds + 1_000_000_000), time: time, scratch: scratch)
+          deadline: Instant(nanoseconds: before.nanoseconds + (late ?? 1_000_000) * 1000), time: time,
+          scratch: scratch)
         nanoseconds[row] = time.instant.nanoseconds - before.nanoseconds
         for place in 0..<outcome.count { found[row * k + place] = scratch.ordinals[place] }
       }
     }
     if words[3] != "-" { try found.withUnsafeBytes { try SystemDisk().write($0, to: words[3], at: 0) } }
     return nanoseconds.map { String($0) }.joined(separator: " ")
+  }
+
+  /// A filter as regions have them: made once, and many requests share it. `=FILE` for one that a request brings.
+  private func filter(_ word: String) throws -> Filter {
+    if let known = filters[word] { return known }
+    let path = word.hasPrefix("=") ? String(word.dropFirst()) : word
+    let mapped = try MappedBytes(path: path)
+    guard let words = mapped.bytes.baseAddress?.assumingMemoryBound(to: UInt64.self),
+      mapped.bytes.count * 8 >= index.count
+    else { throw Unusable("\(path) is too short") }
+    let filter = Filter(mapped: mapped, words: words, placed: path == word ? index.placed(words) : nil)
+    filters[word] = filter
+    return filter
   }
 
   private func effort(_ word: String) throws -> SearchEffort {
@@ -141,4 +157,10 @@ private final class Server {
     else { throw Unusable("\(word) is no recall") }
     return point.effort
   }
+}
+
+private struct Filter {
+  let mapped: MappedBytes
+  let words: UnsafePointer<UInt64>
+  let placed: PlacedFilter?
 }
