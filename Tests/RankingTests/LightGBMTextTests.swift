@@ -61,6 +61,18 @@ struct LightGBMTextTests {
     try Array(text.utf8).withUnsafeBytes { (bytes) throws in try LightGBMText.read(bytes, name: "m.txt") }
   }
 
+  @Test("a refusal quotes the file's words, and not the file")
+  func excerpts() {
+    for word in [String(repeating: "9", count: 5000), "v" + String(repeating: "\u{301}", count: 5000)] {
+      do {
+        _ = try read(Self.model.replacing("version=v4", with: "version=\(word)"))
+        Issue.record("it was taken")
+      } catch let refusal as Refusal {
+        #expect(refusal.code == .newerReader && refusal.message.utf8.count < 300)
+      } catch { Issue.record("\(error)") }
+    }
+  }
+
   @Test("a model is read with its tests, values and objective")
   func reads() throws {
     let forest = try read(Self.model)

@@ -16,7 +16,7 @@ struct JSONScanner {
   }
 
   var place: String {
-    "\(name) byte \(position)" + (path.isEmpty ? "" : " (\(path.joined(separator: ".").prefix(200)))")
+    "\(name) byte \(position)" + (path.isEmpty ? "" : " (\(path.joined(separator: ".").excerpt(200)))")
   }
 
   func refusal(_ message: String, _ code: Refusal.Code = .malformed) -> Refusal {

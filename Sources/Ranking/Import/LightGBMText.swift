@@ -25,7 +25,7 @@ package struct LightGBMText {
     guard ["v3", "v4"].contains(version) else {
       throw Refusal(
         .newerReader, at: try value("version").place,
-        "is of version \(version), and v3 and v4 are known: save it with LightGBM 3 or 4")
+        "is of version \(version.excerpt), and v3 and v4 are known: save it with LightGBM 3 or 4")
     }
     let outputCount = try value("num_tree_per_iteration").integer(
       1...Forest.outputCountMax, "trees an iteration")
@@ -119,7 +119,7 @@ package struct LightGBMText {
     func factor() throws(Refusal) -> Double {
       guard let word = words.first(where: { $0.hasPrefix("sigmoid:") }) else { return 1 }
       guard let factor = Double(word.dropFirst("sigmoid:".count)), factor.isFinite, factor > 0 else {
-        throw Refusal(.malformed, at: objective.place, "has the sigmoid \"\(word.prefix(40))\"")
+        throw Refusal(.malformed, at: objective.place, "has the sigmoid \"\(word.excerpt)\"")
       }
       return factor
     }
@@ -135,7 +135,7 @@ package struct LightGBMText {
     case let name:
       throw Refusal(
         .malformed, at: objective.place,
-        "has the objective \(name.prefix(40)), whose transform is not known: train with one that LightGBM documents"
+        "has the objective \(name.excerpt), whose transform is not known: train with one that LightGBM documents"
       )
     }
   }

@@ -99,7 +99,7 @@ package enum NPYFile {
 
     var typeRefusal: Refusal {
       Refusal(
-        .malformed, at: "\(name) byte \(begin)", "has elements of \(type.prefix(40)): save it as float32")
+        .malformed, at: "\(name) byte \(begin)", "has elements of \(type.excerpt): save it as float32")
     }
 
     var sizeRefusal: Refusal {

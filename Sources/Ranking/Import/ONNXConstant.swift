@@ -101,7 +101,7 @@ struct ONNXConstants {
     for index in 0..<graph.n_initializer {
       guard let tensor = graph.initializer[index]?.pointee else { continue }
       let tensorName = ONNXGraph.text(tensor.name)
-      let place = "\(name) (initializer \(tensorName.prefix(60)))"
+      let place = "\(name) (initializer \(tensorName.excerpt))"
       try keep(try ONNXConstant(tensor, place: place), as: tensorName, place: place)
     }
   }

@@ -20,7 +20,7 @@ struct ONNXGraph {
     try findInput()
     for index in 0..<graph.n_node {
       guard let node = graph.node[index]?.pointee else { continue }
-      let step = ONNXNode(node, place: "\(name) (node \(index), \(Self.text(node.op_type).prefix(40)))")
+      let step = ONNXNode(node, place: "\(name) (node \(index), \(Self.text(node.op_type).excerpt))")
       try take(step)
     }
     guard graph.n_output == 1, let output = graph.output[0], Self.text(output.pointee.name) == current else {
@@ -52,13 +52,13 @@ struct ONNXGraph {
   private mutating func take(_ node: ONNXNode) throws(Refusal) {
     guard node.domain.isEmpty || node.domain == "ai.onnx" else {
       throw node.refusal(
-        "is of the domain \(node.domain.prefix(40)): export the model in ONNX's own operators, quantised as QDQ"
+        "is of the domain \(node.domain.excerpt): export the model in ONNX's own operators, quantised as QDQ"
       )
     }
     if try constants.take(node) { return }
     guard node.outputs.count >= 1, node.inputs.contains(current) else {
       throw node.refusal(
-        "does not take up \(current.prefix(60)): only a chain of dense layers can be imported")
+        "does not take up \(current.excerpt): only a chain of dense layers can be imported")
     }
     guard
       !chain.isFinished

@@ -55,7 +55,7 @@ package struct XGBoostJSON {
     }
     guard ["gbtree", "dart"].contains(booster) else {
       throw Refusal(
-        .malformed, at: name, "is of the booster \(booster.prefix(40)): only gbtree and dart have trees")
+        .malformed, at: name, "is of the booster \(booster.excerpt): only gbtree and dart have trees")
     }
     let outputCount = max(classCount, targetCount, 1)
     guard outputs.count == trees.count, outputs.allSatisfy({ (0..<outputCount).contains($0) }) else {
@@ -135,7 +135,7 @@ package struct XGBoostJSON {
         baseScores = []
         for part in text.split(whereSeparator: { "[], ".contains($0) }) {
           guard let value = Double(part), value.isFinite, baseScores.count < Forest.outputCountMax else {
-            throw scanner.refusal("comes after \"\(text.prefix(40))\", which is no base score")
+            throw scanner.refusal("comes after \"\(text.excerpt)\", which is no base score")
           }
           baseScores.append(value)
         }
@@ -148,7 +148,7 @@ package struct XGBoostJSON {
   private func count(_ scanner: inout JSONScanner, _ range: ClosedRange<Int>) throws(Refusal) -> Int {
     let text = try scanner.string()
     guard let value = Int(text), range.contains(value) else {
-      throw scanner.refusal("comes after \"\(text.prefix(40))\", which is not in \(range)", .limitExceeded)
+      throw scanner.refusal("comes after \"\(text.excerpt)\", which is not in \(range)", .limitExceeded)
     }
     return value
   }
@@ -208,7 +208,7 @@ package struct XGBoostJSON {
     default:
       throw Refusal(
         .malformed, at: "\(name) (objective)",
-        "is \"\(objective.prefix(40))\", whose transform is not known: train with one that XGBoost documents")
+        "is \"\(objective.excerpt)\", whose transform is not known: train with one that XGBoost documents")
     }
     return (ScoreLink(form, isFloat: true), margin)
   }

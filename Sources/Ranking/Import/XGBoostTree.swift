@@ -43,7 +43,7 @@ struct XGBoostTree {
           let text = try scanner.string()
           guard ["0", "1"].contains(text) else {
             throw scanner.refusal(
-              "comes after leaves of \(text.prefix(20)) numbers: train with multi_strategy=one_output_per_tree"
+              "comes after leaves of \(text.excerpt) numbers: train with multi_strategy=one_output_per_tree"
             )
           }
         }
