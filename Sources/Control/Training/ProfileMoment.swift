@@ -9,10 +9,13 @@ struct ProfileMoment {
   let at: Timestamp
   /// Unit length; empty for a profile whose history has no direction.
   private(set) var vector: [Float]
-  private var last: [Float]
+  /// The vector of the title last watched with liking; empty without one.
+  private(set) var last: [Float]
   private var shares = GenreShares()
   private let historyCount: Int
-  private let inProgress: Set<UInt32>
+  let inProgress: Set<UInt32>
+  /// Finished, or turned down: never offered again.
+  private let excluded: Set<UInt32>
 
   init(
     _ history: ProfileHistory, at: Timestamp, definitions: FeatureDefinitions, catalogue: CatalogueView,
@@ -43,7 +46,11 @@ struct ProfileMoment {
     self.shares = shares
     self.historyCount = historyCount
     inProgress = Set(features.continueWatching.compactMap { catalogue.ordinal(ofID: $0.titleID) })
+    excluded = Set(features.completed.union(features.rejected).compactMap { catalogue.ordinal(ofID: $0) })
   }
+
+  func isExcluded(_ ordinal: UInt32) -> Bool { excluded.contains(ordinal) }
+  var excludedCount: Int { excluded.count }
 
   func isInProgress(_ ordinal: UInt32) -> Bool { inProgress.contains(ordinal) }
 

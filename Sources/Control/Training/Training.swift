@@ -15,8 +15,8 @@ package struct Training: Sendable {
     /// The ranker segment's file.
     package var output: String
     package var features = FeatureDefinitions()
-    /// Visits that rows are made of, five a visit: 30,000 are a few seconds.
-    package var trainVisitCountMax = 30_000
+    /// Visits that rows are made of, 21 a visit: 10,000 are some seconds.
+    package var trainVisitCountMax = 10_000
     /// For choosing the epoch and for measuring, each; 51 rows a visit.
     package var evaluationVisitCountMax = 1_000
     /// The share of the interactions, by time, that the space is fitted on.
@@ -48,8 +48,6 @@ package struct Training: Sendable {
   }
 
   private static let momentCount = 12
-  /// Interactions that popular negatives are drawn from.
-  private static let takenCountMax = 1_000_000
 
   let options: Options
   let disk: any Disk
@@ -145,11 +143,11 @@ package struct Training: Sendable {
     let (vectors, index) = try retrieval(
       workspace, count: count, known: table.before(start), scratch: scratch)
     report(.rows, 0)
+    let timeline = ScoreTimeline(table, titleCount: count, sorted: times, momentCount: Self.momentCount)
     let examples = TrainingExamples(
-      catalogue: catalogue, live: live, table: table, vectors: vectors, index: index,
-      definitions: options.features,
-      timeline: ScoreTimeline(table, titleCount: count, sorted: times, momentCount: Self.momentCount),
-      taken: taken(table), time: time)
+      catalogue: catalogue, table: table, vectors: vectors,
+      candidates: TrainingCandidates(catalogue: catalogue, index: index, timeline: timeline, time: time),
+      definitions: options.features, timeline: timeline)
     let sets = examples.sets(
       start: start, cut: cut,
       visitCountMax: [
@@ -178,14 +176,6 @@ package struct Training: Sendable {
       vectors, to: indexPath, options: IndexOptions(seed: options.seed, threads: options.threads))
     let index = try VectorIndex(opening: try disk.map(indexPath), name: "index/base")
     return (try PartitionedVectors([vectors]), try PartitionedIndex([(index, vectors)]))
-  }
-
-  private func taken(_ table: InteractionTable) -> [(at: Timestamp, ordinal: UInt32)] {
-    let stride = table.rows.count / Self.takenCountMax + 1
-    return Swift.stride(from: 0, to: table.rows.count, by: stride).lazy
-      .map { table.rows[$0] }.filter { $0.interest > 0 }
-      .map { (at: $0.at, ordinal: $0.ordinal) }
-      .sorted { ($0.at, $0.ordinal) < ($1.at, $1.ordinal) }
   }
 
   // MARK: Measures

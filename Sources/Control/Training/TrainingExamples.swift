@@ -4,26 +4,23 @@ internal import Features
 internal import Ranking
 internal import Retrieval
 
-/// Makes rows of visits: the title that was taken to, and others that were not, each with the features of its moment.
+/// Makes rows of visits: the title that was taken to, and others that retrieval would have brought beside it and that were
+/// not taken to, each with the features of its moment.
 ///
-/// Nothing in a row comes from its moment or later: the history is that before it, popularity is of an earlier moment,
-/// and a title that was not released yet is no negative.
+/// A visit whose title retrieval would not have brought makes no rows: no ranker can help it. Nothing in a row comes from
+/// its moment or later: the history is that before it, popularity is of an earlier moment, and a title that was not
+/// released yet is no negative.
 struct TrainingExamples {
   var catalogue: CatalogueView
-  var live: Bitmap
   var table: InteractionTable
   var vectors: PartitionedVectors
-  var index: PartitionedIndex
+  var candidates: TrainingCandidates
   var definitions: FeatureDefinitions
   var timeline: ScoreTimeline
-  /// What all profiles took to, in time order: drawing from it is drawing by popularity.
-  var taken: [(at: Timestamp, ordinal: UInt32)]
-  var time: any TimeSource
 
-  static let trainNegativeCount = 4
+  static let trainNegativeCount = 20
   /// Enough for a rank to mean something, and a wanted title rarely at its top by chance.
   static let evaluationNegativeCount = 50
-  private static let nearCount = 200
 
   enum Part: Int, CaseIterable { case train, validation, test }
 
@@ -69,6 +66,7 @@ struct TrainingExamples {
     let own = Set(rows.map(\.ordinal))
     var history = ProfileHistory()
     var next = 0
+    var released: (day: Day, titles: [UInt32])?
     for visit in Visit.all(of: profile, in: table) {
       let part = visit.at < cut ? Part.train : later
       // Strictly before: of two things at the same millisecond neither foretells the other.
@@ -86,16 +84,22 @@ struct TrainingExamples {
       guard visit.isWanted || part == .train else { continue }
       let count =
         visit.isWanted ? (part == .train ? Self.trainNegativeCount : Self.evaluationNegativeCount) : 0
-      let negatives = negatives(count, for: moment, besides: own, scratch: scratch, random: &random)
+      let day = Day(of: visit.at)
+      if released?.day != day { released = (day, candidates.released(on: day)) }
+      let gathered = candidates.gather(moment, new: released?.titles ?? [], scratch: scratch)
+      guard gathered.contains(visit.ordinal) else { continue }
+      let negatives = negatives(count, among: gathered, besides: own, on: day, random: &random)
       let group = sets.groupCounts[part.rawValue]
       sets.groupCounts[part.rawValue] += 1
-      append(
-        visit.ordinal, moment, label: visit.isWanted ? 1 : 0, weight: 1, group: group,
-        to: &sets.rows[part.rawValue])
       // As if there were as many as in training, so that probabilities can be compared.
       let weight = Float(Self.trainNegativeCount) / Float(max(1, negatives.count))
-      for ordinal in negatives {
-        append(ordinal, moment, label: 0, weight: weight, group: group, to: &sets.rows[part.rawValue])
+      // In any order: ties go to what stands first, and a title that always did would win them all.
+      for ordinal in ([visit.ordinal] + negatives).shuffled(using: &random) {
+        let isVisited = ordinal == visit.ordinal
+        append(
+          ordinal, moment, label: isVisited && visit.isWanted ? 1 : 0, weight: isVisited ? 1 : weight,
+          group: group,
+          to: &sets.rows[part.rawValue])
       }
     }
   }
@@ -109,47 +113,21 @@ struct TrainingExamples {
       weight: weight, group: group)
   }
 
-  /// Half of them near to the profile, half popular at the time: what retrieval brings and the ranker has to sort.
+  /// Any of what was gathered, each as likely as the others.
   private func negatives(
-    _ count: Int, for moment: ProfileMoment, besides own: Set<UInt32>, scratch: SearchScratch,
-    random: inout SplitMix
+    _ count: Int, among gathered: [UInt32], besides own: Set<UInt32>, on day: Day, random: inout SplitMix
   ) -> [UInt32] {
-    guard count > 0 else { return [] }
+    var left = gathered.filter {
+      !own.contains($0) && catalogue.releaseDay($0).map { $0 <= day.number } ?? true
+    }
     var chosen: [UInt32] = []
-    let day = Int32(clamping: moment.at.milliseconds / 86_400_000)
-    func take(_ ordinal: UInt32) {
-      guard live[Int(ordinal)], !own.contains(ordinal), !chosen.contains(ordinal),
-        catalogue.releaseDay(ordinal).map({ $0 <= day }) ?? true
-      else { return }
-      chosen.append(ordinal)
-    }
-    if !moment.vector.isEmpty {
-      let outcome = moment.vector.withUnsafeBufferPointer {
-        index.search($0, k: Self.nearCount, time: time, scratch: scratch)
-      }
-      for _ in 0..<(count * 2) where outcome.count > 0 && chosen.count < count / 2 {
-        take(scratch.ordinals[Int.random(in: 0..<outcome.count, using: &random)])
-      }
-    }
-    let known = takenCount(before: moment.at)
-    for _ in 0..<(count * 4) where known > 0 && chosen.count < count * 3 / 4 {
-      take(taken[Int.random(in: 0..<known, using: &random)].ordinal)
-    }
-    // The rest from anywhere, so that the ranker also sees what retrieval would never bring.
-    for _ in 0..<(count * 4) where chosen.count < count {
-      take(UInt32(Int.random(in: 0..<live.count, using: &random)))
+    while chosen.count < count, !left.isEmpty {
+      let place = Int.random(in: 0..<left.count, using: &random)
+      chosen.append(left[place])
+      left.swapAt(place, left.count - 1)
+      left.removeLast()
     }
     return chosen
-  }
-
-  private func takenCount(before moment: Timestamp) -> Int {
-    var low = 0
-    var high = taken.count
-    while low < high {
-      let middle = (low + high) / 2
-      if taken[middle].at < moment { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 
   private func event(_ row: InteractionTable.Row, profile: Int, place: Int) -> Event {

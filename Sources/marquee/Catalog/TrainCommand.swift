@@ -10,8 +10,8 @@ struct TrainCommand: AsyncParsableCommand {
     commandName: "train", abstract: "Train a ranker on a workspace's interactions, split by time.",
     discussion: """
       The space is fitted on the first 70 % of the time, rows come from the next 20 %, and the figures are of the last \
-      10 %. Negatives are sampled, half near the profile and half popular: the figures compare rankers, they are not \
-      those of a whole catalogue.
+      10 %. Negatives are drawn from what retrieval would have brought: the figures compare rankers, they are not those of \
+      a whole catalogue (`marquee evaluate` has those).
       """)
 
   @Argument(help: "The workspace.", completion: .directory) var workspace: String
