@@ -1,4 +1,4 @@
-internal import Base
+package import Base
 
 /// `marquee catalog import movielens`: the files of a MovieLens data set (GroupLens) made a workspace.
 ///
@@ -8,11 +8,14 @@ internal import Base
 package enum MovieLensImport {
   /// Reads `movies.csv`, `ratings.csv` or `ratings.csv.gz`, and `tags.csv` if it is there. `progress` gets the
   /// interactions taken so far.
+  ///
+  /// - Parameter tagsBefore: leaves out tags from that moment on: people give them long after a title came, and what is
+  ///   measured must not know what they said later. Ratings have times of their own.
   package static func run(
-    directory: String, to path: String, progress: (Int) -> Void = { _ in }
+    directory: String, to path: String, tagsBefore: Timestamp? = nil, progress: (Int) -> Void = { _ in }
   ) throws(CatalogueFault) -> Workspace {
     let draft = try WorkspaceDraft(path: path, origin: "movielens", synthetic: false)
-    let tags = try tags(directory)
+    let tags = try tags(directory, before: tagsBefore)
     let movies = try CSVTable(path: directory + "/movies.csv", columns: ["movieId", "title", "genres"])
     var known: Set<[UInt8]> = []
     while try movies.next() {
@@ -45,14 +48,22 @@ package enum MovieLensImport {
   }
 
   /// Tags by movie, each once, in the file's order.
-  private static func tags(_ directory: String) throws(CatalogueFault) -> [[UInt8]: [String]] {
+  private static func tags(
+    _ directory: String, before end: Timestamp?
+  ) throws(CatalogueFault) -> [[UInt8]: [String]] {
     let path = directory + "/tags.csv"
     do throws(DiskFault) {
       guard try SystemDisk().size(path) != nil else { return [:] }
     } catch { throw CatalogueFault(.unreadableFile, file: path, error.message) }
-    let table = try CSVTable(path: path, columns: ["movieId", "tag"])
+    let table = try CSVTable(path: path, columns: ["movieId", "tag", "timestamp"])
     var tags: [[UInt8]: [String]] = [:]
     while try table.next() {
+      if let end {
+        guard let seconds = decimal(table.bytes(2)), seconds <= Int(Int64.max / 1000) else {
+          throw table.fault(.badDate, "has no timestamp in seconds since 1970")
+        }
+        guard Timestamp(seconds: Int64(seconds)) < end else { continue }
+      }
       let tag = try table.text(1)
       if !tags[table.bytes(0), default: []].contains(tag) { tags[table.bytes(0), default: []].append(tag) }
     }

@@ -22,7 +22,8 @@ struct Marquee: AsyncParsableCommand {
       CommandGroup(
         name: "Build",
         subcommands: [
-          CatalogCommand.self, TrainCommand.self, ModelCommand.self, PolicyCommand.self, SnapshotCommand.self,
+          CatalogCommand.self, TrainCommand.self, ModelCommand.self, EvaluateCommand.self, PolicyCommand.self,
+          SnapshotCommand.self,
         ]),
       CommandGroup(name: "Serve", subcommands: [ControlCommand.self, EdgeCommand.self]),
       CommandGroup(

@@ -55,6 +55,19 @@ import Testing
     #expect(try interactions.next()?.progress == 0.6)
   }
 
+  @Test("tags that were given later can be left out")
+  func earlierTags() throws {
+    try directory.write(movies, to: "movies.csv")
+    try directory.write(
+      "userId,movieId,tag,timestamp\n2,6,heist,1\n3,6,slow,60\n3,2571,green,59\n", to: "tags.csv")
+    try directory.write("userId,movieId,rating,timestamp\n1,6,4.0,100\n", to: "ratings.csv")
+    let workspace = try MovieLensImport.run(
+      directory: directory.path, to: directory.file("ws"), tagsBefore: Timestamp(seconds: 60))
+    let file = try workspace.titles()
+    let titles = try (0..<3).map { _ in try #require(try file.next()) }
+    #expect(titles.map { $0.text["tags"] } == ["heist", nil, "green"])
+  }
+
   @Test("a damaged archive is told from a whole one")
   func damaged() throws {
     try directory.write(movies, to: "movies.csv")

@@ -38,11 +38,14 @@ final class TemporaryDirectory {
   }
 }
 
-/// Real data, which the project doesn't carry: `MARQUEE_DATA`, or `../shared/data` beside the package.
-func movieLensDirectory() -> String? {
+/// Real data, which the project doesn't carry: in `MARQUEE_DATA`, or `../shared/data` beside the package.
+func realData(_ name: String, with file: String) -> String? {
   let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
   let data = ProcessInfo.processInfo.environment["MARQUEE_DATA"] ?? root + "/../shared/data"
-  let directory = data + "/movielens"
-  return FileManager.default.fileExists(atPath: directory + "/movies.csv") ? directory : nil
+  let directory = data + "/" + name
+  return FileManager.default.fileExists(atPath: directory + "/" + file) ? directory : nil
 }
+
+func movieLensDirectory() -> String? { realData("movielens", with: "movies.csv") }
+func kuaiRandDirectory() -> String? { realData("kuairand", with: "impressions.csv.gz") }

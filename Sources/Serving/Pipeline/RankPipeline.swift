@@ -49,6 +49,9 @@ final class RankPipeline {
     return Outcome(rows: rows, rungs: pass.rungs, stages: pass.times)
   }
 
+  /// What the last request's retrieval gathered.
+  var candidates: [UInt32] { scratch.candidates.ordinals }
+
   struct Outcome {
     var rows: [RankReply.Row]
     var rungs: [Rung]

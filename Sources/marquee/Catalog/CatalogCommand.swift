@@ -12,7 +12,7 @@ struct CatalogCommand: AsyncParsableCommand {
 
   struct Import: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "From files of others.", subcommands: [MovieLens.self, JSONL.self])
+      abstract: "From files of others.", subcommands: [MovieLens.self, KuaiRand.self, JSONL.self])
   }
 
   struct MovieLens: AsyncParsableCommand {
@@ -27,6 +27,24 @@ struct CatalogCommand: AsyncParsableCommand {
     func run() async throws {
       let progress = Progress()
       let workspace = try MovieLensImport.run(directory: directory, to: out) {
+        progress.show("\($0) lines", fraction: nil)
+      }
+      try show(workspace, output)
+    }
+  }
+
+  struct KuaiRand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      commandName: "kuairand",
+      abstract: "From KuaiRand: videos.csv, impressions.csv, history.jsonl, each plain or .gz.")
+
+    @Argument(help: "The directory with KuaiRand's files.", completion: .directory) var directory: String
+    @Option(help: "The workspace to make.", completion: .directory) var out: String
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+      let progress = Progress()
+      let workspace = try KuaiRandImport.run(directory: directory, to: out) {
         progress.show("\($0) lines", fraction: nil)
       }
       try show(workspace, output)
