@@ -20,9 +20,9 @@ package struct PartitionedIndex: Sendable {
 
   /// Below this many titles all are scored: it takes no longer than finding out which need not be.
   package static let exactCountMax = 5_000
-  /// When a filter lets no more than this pass, they are scored one by one: at 30 ns each, no slower than looking into
-  /// the many lists that they are spread over.
-  package static let filteredExactCountMax = 16_000
+  /// When a filter lets no more than this pass, they are scored one by one: at 25 ns each, no slower than summing the codes
+  /// of the many lists that they are spread over.
+  package static let filteredExactCountMax = 4_000
 
   /// At least one part. Parts after the first are built around the first one's centroids.
   package init(_ pairs: [(index: VectorIndex, vectors: Vectors)]) throws(Refusal) {

@@ -1,0 +1,110 @@
+internal import Base
+internal import CKernels
+
+/// Sums codes, and scores rows of tails, list by list, into the pool.
+extension Search {
+  /// Scans one list of each part. False when the deadline has come.
+  mutating func scan(_ key: UInt64) -> Bool {
+    let list = Int(mk_key_ordinal(key))
+    guard scanCodes(list, score: whole(listScore(key))) else { return false }
+    guard index.parts.count > 1 else { return true }
+    var place = base.count
+    for part in index.parts.dropFirst() {
+      guard scanRows(list, of: part, firstPlace: place) else { return false }
+      place += part.index.count
+    }
+    return true
+  }
+
+  private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
+    guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
+    let pool = scratch.pool
+    let end = Int(base.offsets[list + 1])
+    var next = Int(base.offsets[list])
+    var block = Int(lists.blocks[list])
+    while next < end {
+      if isLate() { return false }
+      let count = min(SearchScratch.blockCount, end - next)
+      // A list whose best can't be good enough is not read.
+      if score &+ sumMax >= pool.pointee.floor {
+        let held = pool.pointee.held
+        let open = placed.map { UnsafePointer($0 + block) }
+        var added = indexKernels.pointee.scan(
+          codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
+          score, open, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held)
+        if let open {
+          asked += count
+          passed += Int(kernels.pointee.count_bits(open, (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)))
+        } else {
+          added = keepAllowed(added, of: base, first: 0, firstPlace: 0)
+        }
+        mk_pool_take(pool, added, SearchScratch.blockCount)
+      }
+      outcome.scannedCount += count
+      // A byte of codes costs as much as some of rows where there are no wide vectors.
+      clock.count(bytes: count * lists.pairCount * 4)
+      next += count
+      block += SearchScratch.blockCount / Int(MK_BLOCK)
+    }
+    return true
+  }
+
+  /// Has the next list's codes fetched while this one's are summed: memory, not sums, is what a scan waits for.
+  func fetchCodes(_ list: Int) {
+    guard let codes = lists.codes.baseAddress else { return }
+    let count = Int(min(lists.blocks[list + 1] - lists.blocks[list], 32)) * Int(MK_BLOCK) * lists.pairCount
+    mk_fetch_bytes(codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount, count)
+    // A filter speaks of ordinals.
+    guard allowed != nil, placed == nil, let ordinals = base.ordinals.baseAddress else { return }
+    let begin = Int(base.offsets[list])
+    mk_fetch_bytes(ordinals + begin, 4 * min(Int(base.offsets[list + 1]) - begin, SearchScratch.blockCount))
+  }
+
+  /// A tail has no codes: the rows of its lists are scored at once.
+  private mutating func scanRows(_ list: Int, of part: PartitionedIndex.Part, firstPlace: Int) -> Bool {
+    guard let locals = scratch.locals.baseAddress, let dots = scratch.dots.baseAddress else { return true }
+    let pool = scratch.pool
+    let end = Int(part.index.offsets[list + 1])
+    var next = Int(part.index.offsets[list])
+    while next < end {
+      if isLate() { return false }
+      let count = min(SearchScratch.blockCount / 8, end - next)
+      for place in 0..<count { locals[place] = UInt32(next + place) }
+      scoreRows(count, of: part.index)
+      let held = pool.pointee.held
+      var added = 0
+      for place in 0..<count {
+        let score = whole(dots[place] * unit - offset)
+        pool.pointee.places[held + added] = UInt32(firstPlace + next + place)
+        pool.pointee.scores[held + added] = score
+        added += score >= pool.pointee.floor ? 1 : 0
+      }
+      added = keepAllowed(added, of: part.index, first: part.first, firstPlace: UInt32(firstPlace))
+      mk_pool_take(pool, added, SearchScratch.blockCount)
+      outcome.scannedCount += count
+      clock.count(bytes: count * base.rowStride)
+      next += count
+    }
+    return true
+  }
+
+  private mutating func keepAllowed(_ added: Int, of index: VectorIndex, first: UInt32, firstPlace: UInt32)
+    -> Int
+  {
+    guard let allowed, let ordinals = index.ordinals.baseAddress else { return added }
+    let pool = scratch.pool
+    let held = pool.pointee.held
+    let kept = indexKernels.pointee.keep_allowed(
+      pool.pointee.places + held, pool.pointee.scores + held, added, firstPlace, ordinals, first,
+      allowed.words)
+    asked += added
+    passed += kept
+    return kept
+  }
+
+  private mutating func isLate() -> Bool {
+    guard clock.isLate() else { return false }
+    outcome.isPartial = true
+    return true
+  }
+}
