@@ -81,8 +81,10 @@ class Faiss:
     def load(self, path, titles):
         import faiss
         faiss.omp_set_num_threads(1)
-        self.index = faiss.downcast_index(faiss.read_index(str(path)))
-        self.lists = faiss.extract_index_ivf(self.index)
+        # The first owns what the others are views of.
+        self.whole = faiss.read_index(str(path))
+        self.index = faiss.downcast_index(self.whole)
+        self.lists = faiss.extract_index_ivf(self.whole)
         return faiss.__version__
 
     def settings(self, k):
