@@ -169,18 +169,21 @@ struct LayerRankerTests {
   @Test("every level of kernels gives the same bits")
   func levels() {
     var random = SplitMix(seed: 8)
-    for (inputs, columns) in [(4, 16), (12, 32), (64, 64), (68, 112), (256, 144)] {
+    for (inputs, columns, rows) in [
+      (4, 16, 24), (12, 32, 12), (64, 64, 24), (68, 112, 36), (256, 144, 24), (64, 192, 48),
+    ] {
       let stride = (inputs + 63) / 64 * 64
-      let rows = 24
       let x = (0..<rows * stride).map { _ in UInt8.random(in: 0...255, using: &random) }
       let weights = (0..<inputs * columns).map { _ in Int8.random(in: -127...127, using: &random) }
       let factors = (0..<columns).map { _ in Float.random(in: -0.01...0.01, using: &random) }
       let offsets = (0..<columns).map { _ in Float.random(in: -50...200, using: &random) }
+      // An infinite value times zero is no number, though it came as one.
+      let zeroed = factors.enumerated().map { $0 % 5 == 3 ? 0 : $1 }
       let last = (0..<stride).map { _ in Int8.random(in: -127...127, using: &random) }
       let floats = (0..<rows * columns).map { _ in
-        let odd: [Float] = [.nan, .infinity, -.infinity, 1e30, 0.5, 2.5]
+        let odd: [Float] = [.nan, .infinity, -.infinity, 1e30, -1e30, 0.5, 2.5]
         return Bool.random(using: &random)
-          ? Float.random(in: -9...9, using: &random) : odd[Int.random(in: 0..<6, using: &random)]
+          ? Float.random(in: -9...9, using: &random) : odd[Int.random(in: 0..<7, using: &random)]
       }
       var found: [[UInt8]] = []
       var foundLast: [[Float]] = []
@@ -190,16 +193,22 @@ struct LayerRankerTests {
         kernels.pointee.dense(x, stride, rows, inputs, weights, columns, factors, offsets, &out, columns)
         var quantised = [UInt8](repeating: 7, count: rows * (columns + 48))
         kernels.pointee.quantise(
-          floats, rows, columns - 3, factors.map { $0 * 1000 }, offsets, factors, &quantised, columns + 48)
-        found.append(out + quantised)
+          floats, rows, columns - 3, zeroed.map { $0 * 1000 }, offsets, factors, &quantised, columns + 48)
+        // And with every column there is.
+        var whole = [UInt8](repeating: 7, count: rows * columns)
+        kernels.pointee.quantise(
+          floats, rows, columns, zeroed.map { $0 * 1000 }, offsets, factors, &whole, columns)
+        found.append(out + quantised + whole)
+        // Whole groups of rows and a rest.
         var scores = [Float](repeating: 0, count: rows)
         kernels.pointee.last(x, stride, rows, stride, last, 0.003, -1.5, &scores)
+        kernels.pointee.last(x, stride, 5, stride, last, 0.003, -1.5, &scores)
         foundLast.append(scores)
       }
       #expect(found.allSatisfy { $0 == found[0] } && foundLast.allSatisfy { $0 == foundLast[0] })
       #expect(Set(found[0]).count > 50)
       // And the sums are those of whole numbers.
-      for row in [0, 13, 23] {
+      for row in [0, 7, rows - 1] {
         let sum = (0..<stride).reduce(0) { $0 + Int(x[row * stride + $1]) * Int(last[$1]) }
         #expect(foundLast[0][row] == (-1.5 as Float).addingProduct(Float(sum), 0.003))
       }
