@@ -33,7 +33,9 @@ struct TrainingCandidates {
     add(moment.inProgress.sorted(), moment.inProgress.count)
     for (vector, quota) in [(moment.vector, Self.similar), (moment.last, Self.last)] where !vector.isEmpty {
       let outcome = vector.withUnsafeBufferPointer {
-        index.search($0, k: quota + moment.excludedCount + 1, time: time, scratch: scratch)
+        index.search(
+          $0, k: min(quota + moment.excludedCount + 1, Limits.candidateCountMax), time: time, scratch: scratch
+        )
       }
       add((0..<outcome.count).map { scratch.ordinals[$0] }, quota)
     }
