@@ -12,6 +12,9 @@ package enum Limits {
   package static let titlesPerRowMax = 100
   /// Events kept of one profile for serving: what the vector and the rows need. 100 × 40 bytes are 4 KB a profile.
   package static let recentEventCountMax = 100
+  /// Titles that a profile has seen to the end and that are remembered when their events are gone, so that they aren't
+  /// offered again. 500 × 32 bytes are 16 KB for those who have seen as many.
+  package static let finishedTitleCountMax = 500
   /// Events in one Record message. 1,000 × 300 bytes are 300 KB, below a message's 4 MiB.
   package static let eventsPerMessageMax = 1000
   /// A manifest. A segment of 600 MB in chunks of 64 KiB is 9,600 chunks of 36 bytes: 350 KB. Ten times that fit.

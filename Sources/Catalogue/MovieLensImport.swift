@@ -146,13 +146,13 @@ package enum MovieLensImport {
     return (1...10).contains(halves) ? halves : nil
   }
 
-  /// What a rating stands for: 4.5 and 5 a like, 4 a title seen to the end, 3 and 3.5 seen to 60 %, 2.5 to 25 %,
-  /// 1.5 and 2 abandoned after 10 %, 0.5 and 1 a dislike.
+  /// What a rating stands for: who rates a film has seen it, so 4 and more is a title seen to the end, 3 and 3.5 one that
+  /// was left before the credits (finished too, and said with less weight), 2.5 is seen to 25 %, 1.5 and 2 abandoned after
+  /// 10 %, 0.5 and 1 a dislike.
   static func meaning(halfStars: Int) -> (kind: Event.Kind, progress: Float) {
     switch halfStars {
-    case 9...: (.like, 1)
-    case 8: (.complete, 1)
-    case 6, 7: (.progress, 0.6)
+    case 8...: (.complete, 1)
+    case 6, 7: (.progress, 0.96)
     case 5: (.progress, 0.25)
     case 3, 4: (.abandon, 0.1)
     default: (.dislike, 0.1)

@@ -35,7 +35,7 @@ package struct ProfileFeatures: Sendable, Equatable {
 
   /// What the profile's vector is made of: the latest titles, newest first, each once.
   package var weighted: [WeightedTitle] = []
-  /// Seen to the end.
+  /// Seen to the end, though the events that said so may be gone.
   package var completed: Set<String> = []
   /// Begun and not finished, newest first; not followed by completing, abandoning or disliking it.
   package var continueWatching: [StartedTitle] = []
@@ -43,6 +43,8 @@ package struct ProfileFeatures: Sendable, Equatable {
   package var rejected: Set<String> = []
   /// Watched with liking, newest first: what a "because you watched" row can be about.
   package var becauseOf: [String] = []
+  /// All that the events are about, whatever they say: newest first, each once.
+  package var met: [String] = []
 
   package init() {}
 
@@ -64,11 +66,21 @@ package struct ProfileFeatures: Sendable, Equatable {
     }
     // Entries come oldest first, so titles last touched at the same moment keep an order that the history gives.
     titles.sort { $0.touched != $1.touched ? $0.touched > $1.touched : $0.id < $1.id }
-    return ProfileFeatures(titles, definitions: definitions)
+    var features = ProfileFeatures(titles, definitions: definitions)
+    // What is being watched again is to be gone on with.
+    let started = Set(features.continueWatching.map(\.titleID))
+    for title in history.finished
+    where Double(title.progress) > definitions.continueWatching.progressMax
+      && !started.contains(title.titleID)
+    {
+      features.completed.insert(title.titleID)
+    }
+    return features
   }
 
   private init(_ titles: [Title], definitions: FeatureDefinitions) {
     let limits = definitions.continueWatching
+    met = titles.map(\.id)
     for title in titles {
       if title.isCompleted { completed.insert(title.id) }
       if title.isRejected { rejected.insert(title.id) }

@@ -8,6 +8,9 @@ package import Base
 /// - of hover-skips and clicks the 30 latest, of all other kinds the 70 latest, so that browsing an evening through
 ///   doesn't erase what was watched.
 /// "Latest" is by event time; at the same millisecond by kind and then by the hash of the event's id.
+///
+/// Beside the events stand the ``Limits/finishedTitleCountMax`` titles that were last seen to the end: who has watched more
+/// than the events tell would be offered it again.
 package struct ProfileHistory: Sendable, Equatable {
   /// 40 bytes, as ``Limits/recentEventCountMax`` reckons, when the title's id has at most 15 bytes; longer ids add
   /// their bytes and 32.
@@ -35,12 +38,31 @@ package struct ProfileHistory: Sendable, Equatable {
     fileprivate var isBrowsing: Bool { kind == .hoverSkip || kind == .click }
   }
 
+  /// A title seen to the end or nearly so, by the latest event that says it.
+  package struct Finished: Sendable, Equatable {
+    package var titleID: String
+    package var at: Timestamp
+    /// 1 for a title that was completed.
+    package var progress: Float
+
+    fileprivate static func < (left: Finished, right: Finished) -> Bool {
+      if left.at != right.at { return left.at < right.at }
+      if left.titleID != right.titleID { return left.titleID < right.titleID }
+      return left.progress < right.progress
+    }
+  }
+
+  /// Progress from which a title is remembered; what counts as finished, the definitions say.
+  package static let finishedProgressMin: Float = 0.9
+
   package static let browsingEventCountMax = 30
   package static let watchingEventCountMax = Limits.recentEventCountMax - browsingEventCountMax
 
   /// Oldest first.
   package private(set) var entries: [Entry] = []
   private var browsingCount = 0
+  /// Each title once, the one finished longest ago first.
+  package private(set) var finished: [Finished] = []
 
   package init() {}
 
@@ -58,7 +80,25 @@ package struct ProfileHistory: Sendable, Equatable {
     insert(Entry(event))
   }
 
+  /// The titles with the latest times stay, so what stays hangs on the set of events and not on their order.
+  private mutating func remember(_ entry: Entry) {
+    let progress = entry.kind == .complete ? 1 : entry.kind == .progress ? entry.progress : 0
+    guard progress >= Self.finishedProgressMin else { return }
+    let title = Finished(titleID: entry.titleID, at: entry.at, progress: progress)
+    if let known = finished.firstIndex(where: { $0.titleID == title.titleID }) {
+      guard finished[known] < title else { return }
+      finished.remove(at: known)
+    } else if finished.count == Limits.finishedTitleCountMax {
+      guard let first = finished.first, first < title else { return }
+      finished.removeFirst()
+    }
+    var place = finished.count
+    while place > 0, title < finished[place - 1] { place -= 1 }
+    finished.insert(title, at: place)
+  }
+
   private mutating func insert(_ entry: Entry) {
+    remember(entry)
     guard !entries.contains(where: { $0.idHash == entry.idHash }) else { return }
     if entry.kind == .progress,
       let index = entries.firstIndex(where: { $0.kind == .progress && $0.titleID == entry.titleID })

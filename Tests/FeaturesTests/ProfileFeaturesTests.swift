@@ -188,6 +188,45 @@ func randomEvents(count: Int, profiles: Int = 1, using random: inout SplitMix) -
 
 @Suite("ProfileHistory")
 struct ProfileHistoryTests {
+  @Test(
+    "titles seen to the end are remembered when their events are gone, the latest of them, in whatever order they came"
+  )
+  func finished() {
+    var events = (0..<700).map { event("e\($0)", title: "t\($0)", .complete, secondsAgo: Int64(9000 - $0)) }
+    // Seen again: the latest time counts. Nearly to the end, and not nearly.
+    events.append(event("again", title: "t3", .complete, secondsAgo: 5))
+    events.append(event("credits", title: "nearly", .progress, secondsAgo: 4, progress: 0.97))
+    events.append(event("half", title: "half", .progress, secondsAgo: 3, progress: 0.5))
+    let history = ProfileHistory(events)
+    let remembered = Set(history.finished.map(\.titleID))
+    #expect(history.finished.count == Limits.finishedTitleCountMax)
+    #expect(remembered == Set((202..<700).map { "t\($0)" } + ["t3", "nearly"]))
+    var random = SplitMix(seed: 11)
+    for _ in 0..<5 {
+      events.shuffle(using: &random)
+      #expect(ProfileHistory(events + events.prefix(50)) == history)
+    }
+    let features = ProfileFeatures.compute(history, definitions: FeatureDefinitions(), now: testNow)
+    #expect(features.completed == remembered)
+    #expect(features.met.count == 70 && features.met.prefix(3) == ["half", "nearly", "t3"])
+  }
+
+  @Test("what counts as finished the definitions say, and what is being watched again goes on")
+  func finishedAndBegunAgain() {
+    var history = ProfileHistory([
+      event("1", title: "a", .complete, secondsAgo: 500),
+      event("2", title: "b", .progress, secondsAgo: 400, progress: 0.92),
+    ])
+    for index in 0..<70 { history.insert(event("f\(index)", title: "f\(index)", .play, secondsAgo: 300)) }
+    var definitions = FeatureDefinitions()
+    #expect(ProfileFeatures.compute(history, definitions: definitions, now: testNow).completed == ["a"])
+    definitions.continueWatching.progressMax = 0.91
+    #expect(ProfileFeatures.compute(history, definitions: definitions, now: testNow).completed == ["a", "b"])
+    history.insert(event("again", title: "a", .progress, secondsAgo: 1, progress: 0.3))
+    let features = ProfileFeatures.compute(history, definitions: definitions, now: testNow)
+    #expect(features.completed == ["b"] && features.continueWatching.map(\.titleID) == ["a"])
+  }
+
   @Test("events lie by event time, wherever in the order they arrive, and a repeated one once")
   func ordered() {
     var history = ProfileHistory()
