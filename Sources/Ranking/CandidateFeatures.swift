@@ -12,7 +12,9 @@ package enum CandidateFeatures {
   /// In the order in which they stand in a row. The ranker segment names the same, or is refused.
   package static let names = [
     "similarity", "similarity_last", "popularity", "recency", "genre_affinity", "trending", "is_new",
-    "history_count", "in_progress", "similarity_by_history",
+    "history_count", "in_progress", "similarity_by_history", "co_watched", "co_watched_recent",
+    "co_watched_share",
+    "is_met",
   ]
   package static var count: Int { names.count }
 
@@ -41,10 +43,15 @@ package enum CandidateFeatures {
     package var historyCount: Int
     /// Started and neither completed nor left.
     package var isInProgress: Bool
+    /// How many share it with what the profile watched, as ``NeighbourSums`` has it.
+    package var coWatched: NeighbourSums.Values
+    /// Whether any event of the profile's history is about it.
+    package var isMet: Bool
 
     package init(
       similarity: Float, similarityLast: Float, popularity: Float, ageDays: Float?, genreAffinity: Float,
-      trending: Float, historyCount: Int, isInProgress: Bool
+      trending: Float, historyCount: Int, isInProgress: Bool, coWatched: NeighbourSums.Values = .zero,
+      isMet: Bool = false
     ) {
       self.similarity = similarity
       self.similarityLast = similarityLast
@@ -54,12 +61,14 @@ package enum CandidateFeatures {
       self.trending = trending
       self.historyCount = historyCount
       self.isInProgress = isInProgress
+      self.coWatched = coWatched
+      self.isMet = isMet
     }
   }
 
   /// Writes one row of ``count`` floats.
   package static func write(_ inputs: Inputs, to row: UnsafeMutableBufferPointer<Float>) {
-    precondition(row.count >= 10, "a row has \(count) features")
+    precondition(row.count >= 14, "a row has \(count) features")
     let similarity = bounded(inputs.similarity)
     let history = historyValue(inputs.historyCount)
     row[0] = similarity
@@ -72,6 +81,10 @@ package enum CandidateFeatures {
     row[7] = history
     row[8] = inputs.isInProgress ? 1 : 0
     row[9] = similarity * history
+    row[10] = saturated(inputs.coWatched.sum)
+    row[11] = saturated(inputs.coWatched.recent)
+    row[12] = bounded(inputs.coWatched.share)
+    row[13] = inputs.isMet ? 1 : 0
   }
 
   /// One row as an array: for training, where there is time.
@@ -97,6 +110,9 @@ package enum CandidateFeatures {
     let capped = Float(min(max(historyCount, 0), historyCountMax))
     return log1pf(capped) / log1pf(Float(historyCountMax))
   }
+
+  /// 0 to below 1 for sums that have no bound.
+  private static func saturated(_ sum: Float) -> Float { sum > 0 && sum.isFinite ? sum / (1 + sum) : 0 }
 
   /// A peer's float may be anything: what is not finite is 0.
   private static func bounded(_ value: Float) -> Float { value.isFinite ? min(1, max(-1, value)) : 0 }

@@ -52,7 +52,8 @@ struct SnapshotBuildTests {
     #expect(first.version.manifest.isSynthetic)
     #expect(
       first.version.manifest.segments.map(\.key.description) == [
-        "catalogue/base", "space/all", "vectors/base", "index/base", "statistics/all", "golden/all",
+        "catalogue/base", "space/all", "vectors/base", "index/base", "statistics/all", "neighbours/all",
+        "golden/all",
         "ranker/all",
         "features/all", "policy/all",
       ])
@@ -70,9 +71,9 @@ struct SnapshotBuildTests {
       report.version.manifest.segments.filter { $0.name == "base" }.map(\.digest)
     }
     #expect(bases[0] == bases[1])
-    // What must travel is the tail, the statistics and the golden queries, and nothing of the rest.
+    // What must travel is the tail, the statistics, the neighbours and the golden queries, and nothing of the rest.
     let moved = second.version.manifest.segments.filter {
-      $0.name == "tail" || $0.kind == "statistics" || $0.kind == "golden"
+      $0.name == "tail" || ["statistics", "neighbours", "golden"].contains($0.kind)
     }
     #expect(second.bytesNew <= moved.reduce(0) { $0 + $1.byteCount })
 

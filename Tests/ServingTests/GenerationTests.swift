@@ -87,9 +87,11 @@ import Testing
 
   @Test(arguments: [
     "policy/all", "golden/all", "features/all", "statistics/all", "catalogue/base", "index/base",
+    "neighbours/all",
   ])
   func `a segment of nonsense is refused by its name`(segment: String) {
     var snapshot = TestSnapshot()
+    snapshot.wanted = [[1, 2], [1, 2]]
     snapshot.replaced = [segment: Array("nonsense".utf8)]
     let refusal = refusal(snapshot)
     let kind = segment.split(separator: "/")[0]

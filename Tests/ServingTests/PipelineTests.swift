@@ -21,6 +21,40 @@ import Testing
     #expect(outcome.stages.map(\.stage) == [.queue, .features, .retrieval, .ranking, .assembly])
   }
 
+  @Test func `what those watched who watched the same is found and leads, though no vector is near it`()
+    throws
+  {
+    var snapshot = TestSnapshot()
+    snapshot.count = 1200
+    // Nobody's favourites, of other genres than what was watched.
+    snapshot.wanted = [[2, 1003, 1009], [2, 8, 1003, 1009], [8, 1003]]
+    snapshot.policy.quotas = .init(
+      similar: 20, coWatched: 20, continueWatching: 0, becauseYouWatched: 0, trending: 5, new: 5, popular: 5)
+    // Sums that far above the rest have probabilities too close for a boost of what is new.
+    snapshot.policy.recencyBoost.weight = 0
+    let kitchen = try TestKitchen(snapshot)
+    kitchen.histories.watch("p", ["a2", "a8"])
+    let row = try #require(try kitchen.rank(.test()).row("top_picks"))
+    #expect(row.titles.prefix(2).map(\.id) == ["a1003", "a1009"])
+    #expect(row.titles.first?.source == .similar)
+    // What was met already is not brought by this source, however many share it.
+    kitchen.histories.watch("p", ["a1003"], .click)
+    #expect(try kitchen.rank(.test()).titleIDs.contains("a1009"))
+    #expect(try !kitchen.rank(.test()).titleIDs.contains("a1003"))
+    #expect(try !kitchen.rank(.test("stranger")).titleIDs.contains("a1009"))
+    snapshot.policy.quotas.coWatched = 0
+    let without = try TestKitchen(snapshot)
+    without.histories.watch("p", ["a2", "a8"])
+    #expect(try !without.rank(.test()).titleIDs.contains("a1003"))
+  }
+
+  @Test func `a title finished long ago stays out though a hundred events came since`() throws {
+    let kitchen = try TestKitchen(TestSnapshot())
+    kitchen.histories.watch("p", ["a2"])
+    kitchen.histories.watch("p", (0..<100).map { "elsewhere\($0)" })
+    #expect(try !kitchen.rank(.test()).titleIDs.contains("a2"))
+  }
+
   @Test func `what was completed or disliked is left out, what was begun goes on`() throws {
     let kitchen = try TestKitchen(TestSnapshot())
     kitchen.histories.watch("p", ["a2", "a8"])

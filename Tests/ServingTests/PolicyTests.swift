@@ -34,6 +34,13 @@ import Testing
     #expect(Policy.default.budgets.totalMilliseconds == 50)
   }
 
+  @Test func `a policy of before there was co-watching goes on without it`() throws {
+    let json = try #require(String(validating: Policy.default.encode(), as: UTF8.self))
+    let line = try #require(json.split(separator: "\n").first { $0.contains("co_watched") })
+    let old = try Policy.decode(Array(json.replacing(line + "\n", with: "").utf8))
+    #expect(old.quotas.coWatched == 0 && old.quotas.similar == Policy.default.quotas.similar)
+  }
+
   @Test func `pins and surfaces come back too`() throws {
     var policy = Policy.default
     policy.pins = [.init(titleID: "t1", rowID: "top_picks", surface: "home", position: 3)]
@@ -53,6 +60,7 @@ import Testing
       ("policy.budgets.features_milliseconds", { $0.budgets.featuresMilliseconds = 0 }),
       ("policy.budgets.assembly_milliseconds", { $0.budgets.assemblyMilliseconds = 10_001 }),
       ("policy.quotas.similar", { $0.quotas.similar = -1 }),
+      ("policy.quotas.co_watched", { $0.quotas.coWatched = -1 }),
       (
         "policy.quotas",
         {

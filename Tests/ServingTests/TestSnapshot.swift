@@ -41,6 +41,8 @@ struct TestSnapshot {
   var licences: @Sendable (Int) -> [Licence] = { _ in [.everywhere] }
   var genre: @Sendable (Int) -> Int = { $0 % TestSnapshot.genreCount }
   var dead: Set<Int> = []
+  /// Titles that profiles wanted; without any the snapshot says nothing of who watched what.
+  var wanted: [[UInt32]] = []
 
   // What tests get wrong.
   var golden: [GoldenQueries.Query]?
@@ -88,7 +90,10 @@ struct TestSnapshot {
     try CatalogueStat.write(
       to: "\(work.path)/stat", base: base.catalogue, tail: tail?.catalogue, live: live, scores: scores)
     var weights = [Float](repeating: 0, count: rankerFeatures.count)
-    for (name, weight) in [("similarity", 4), ("popularity", 1), ("trending", 0.5)] as [(String, Float)] {
+    let learnt: [(String, Float)] = [
+      ("similarity", 4), ("popularity", 1), ("trending", 0.5), ("co_watched_share", 9),
+    ]
+    for (name, weight) in learnt {
       if let index = rankerFeatures.firstIndex(of: name) { weights[index] = weight }
     }
     try RankerParameters(
@@ -119,6 +124,10 @@ struct TestSnapshot {
     sources.append(.init(kind: "statistics", name: "all", path: "\(work.path)/stat"))
     for kind in ["space", "ranker", "features", "policy", "golden"] {
       sources.append(.init(kind: kind, name: "all", path: "\(work.path)/\(kind)"))
+    }
+    if !wanted.isEmpty {
+      try NeighbourWriter.write(titleCount: count + tailCount, wanted: wanted, to: "\(work.path)/neighbours")
+      sources.append(.init(kind: "neighbours", name: "all", path: "\(work.path)/neighbours"))
     }
     for (key, bytes) in replaced {
       guard let source = sources.first(where: { "\($0.kind)/\($0.name)" == key }) else {

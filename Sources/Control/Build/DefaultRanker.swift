@@ -6,7 +6,8 @@ package enum DefaultRanker {
   private static let weights: [String: Float] = [
     "similarity": 3, "similarity_last": 0.5, "popularity": 2, "recency": 0.5, "genre_affinity": 1,
     "trending": 1,
-    "is_new": 0.2, "in_progress": 1, "similarity_by_history": 2,
+    "is_new": 0.2, "in_progress": 1, "similarity_by_history": 2, "co_watched": 2, "co_watched_share": 2,
+    "is_met": -1,
   ]
   /// An average title is watched by few.
   private static let bias: Float = -4

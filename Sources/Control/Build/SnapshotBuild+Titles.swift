@@ -1,6 +1,7 @@
 internal import Base
 internal import Catalogue
 internal import Embedding
+internal import Ranking
 internal import Retrieval
 internal import Snapshots
 
@@ -116,6 +117,10 @@ extension SnapshotBuild {
     try CatalogueStat.write(to: statPath, base: base, tail: tail, live: live, scores: scores)
     draft.add("statistics", "all", statPath)
     let stat = try CatalogueStat(opening: try disk.map(statPath), name: "statistics/all")
+
+    let neighboursPath = scratch.file("neighbours", "all")
+    try NeighbourWriter.write(titleCount: live.count, wanted: table.wanted, to: neighboursPath)
+    draft.add("neighbours", "all", neighboursPath)
 
     report(.golden, 0)
     let golden = GoldenStep(

@@ -16,19 +16,24 @@ struct ProfileMoment {
   let inProgress: Set<UInt32>
   /// Finished, or turned down: never offered again.
   private let excluded: Set<UInt32>
+  /// What any event of its history is about.
+  private let met: Set<UInt32>
+  let neighbours: NeighbourSums
 
   init(
     _ history: ProfileHistory, at: Timestamp, definitions: FeatureDefinitions, catalogue: CatalogueView,
-    vectors: PartitionedVectors
+    vectors: PartitionedVectors, neighbours titles: TitleNeighbours
   ) {
     self.at = at
     let features = ProfileFeatures.compute(history, definitions: definitions, now: at)
     var sum = [Float](repeating: 0, count: vectors.dimensions)
     var shares = GenreShares()
     var historyCount = 0
+    var weighted: [(ordinal: UInt32, weight: Float)] = []
     let hasDirection = sum.withUnsafeMutableBufferPointer { sum in
       for title in features.weighted {
         guard let ordinal = catalogue.ordinal(ofID: title.titleID) else { continue }
+        weighted.append((ordinal, title.weight))
         vectors.add(ordinal, weight: ProfileVector.factor(ofWeight: title.weight), to: sum)
         if title.weight > 0 {
           historyCount += 1
@@ -43,13 +48,19 @@ struct ProfileMoment {
       last = [Float](repeating: 0, count: vectors.dimensions)
       last.withUnsafeMutableBufferPointer { vectors.add(ordinal, weight: 1, to: $0) }
     }
+    // As in serving: a profile without a vector gets nothing that hangs on its history.
+    var neighbours = NeighbourSums()
+    if !vector.isEmpty { neighbours.add(weighted, titles) }
+    self.neighbours = neighbours
     self.shares = shares
     self.historyCount = historyCount
     inProgress = Set(features.continueWatching.compactMap { catalogue.ordinal(ofID: $0.titleID) })
+    met = Set(features.met.compactMap { catalogue.ordinal(ofID: $0) })
     excluded = Set(features.completed.union(features.rejected).compactMap { catalogue.ordinal(ofID: $0) })
   }
 
   func isExcluded(_ ordinal: UInt32) -> Bool { excluded.contains(ordinal) }
+  func isMet(_ ordinal: UInt32) -> Bool { met.contains(ordinal) }
   var excludedCount: Int { excluded.count }
 
   func isInProgress(_ ordinal: UInt32) -> Bool { inProgress.contains(ordinal) }
@@ -68,6 +79,7 @@ struct ProfileMoment {
         similarityLast: last.isEmpty ? 0 : last.withUnsafeBufferPointer { vectors.dot(ordinal, $0) },
         popularity: scores.popularity, ageDays: age,
         genreAffinity: shares.affinity(catalogue.genres(ordinal)),
-        trending: scores.trending, historyCount: historyCount, isInProgress: isInProgress(ordinal)))
+        trending: scores.trending, historyCount: historyCount, isInProgress: isInProgress(ordinal),
+        coWatched: neighbours.values(ordinal), isMet: isMet(ordinal)))
   }
 }

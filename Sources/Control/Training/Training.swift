@@ -140,12 +140,15 @@ package struct Training: Sendable {
     let start = times[Int(Double(times.count) * options.spaceShare)]
     let cut = times[Int(Double(times.count) * options.trainShare)]
 
+    let neighboursPath = scratch.file("neighbours", "all")
+    try NeighbourWriter.write(titleCount: count, wanted: table.before(start).wanted, to: neighboursPath)
+    let neighbours = try TitleNeighbours(opening: try disk.map(neighboursPath), name: "neighbours/all")
     let (vectors, index) = try retrieval(
       workspace, count: count, known: table.before(start), scratch: scratch)
     report(.rows, 0)
     let timeline = ScoreTimeline(table, titleCount: count, sorted: times, momentCount: Self.momentCount)
     let examples = TrainingExamples(
-      catalogue: catalogue, table: table, vectors: vectors,
+      catalogue: catalogue, table: table, vectors: vectors, neighbours: neighbours,
       candidates: TrainingCandidates(catalogue: catalogue, index: index, timeline: timeline, time: time),
       definitions: options.features, timeline: timeline)
     let sets = examples.sets(

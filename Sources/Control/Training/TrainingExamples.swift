@@ -14,6 +14,7 @@ struct TrainingExamples {
   var catalogue: CatalogueView
   var table: InteractionTable
   var vectors: PartitionedVectors
+  var neighbours: TitleNeighbours
   var candidates: TrainingCandidates
   var definitions: FeatureDefinitions
   var timeline: ScoreTimeline
@@ -63,7 +64,6 @@ struct TrainingExamples {
     random: inout SplitMix
   ) {
     let rows = Array(table.rows(of: profile))
-    let own = Set(rows.map(\.ordinal))
     var history = ProfileHistory()
     var next = 0
     var released: (day: Day, titles: [UInt32])?
@@ -76,7 +76,8 @@ struct TrainingExamples {
       }
       guard visit.at >= start, wanted.contains(part) else { continue }
       let moment = ProfileMoment(
-        history, at: visit.at, definitions: definitions, catalogue: catalogue, vectors: vectors)
+        history, at: visit.at, definitions: definitions, catalogue: catalogue, vectors: vectors,
+        neighbours: neighbours)
       // Seen again after it was finished: rows don't offer it again, so ranking it is not to be learnt.
       let isSeen = rows[..<next].contains { $0.ordinal == visit.ordinal }
       guard !isSeen || moment.isInProgress(visit.ordinal) else { continue }
@@ -88,7 +89,9 @@ struct TrainingExamples {
       if released?.day != day { released = (day, candidates.released(on: day)) }
       let gathered = candidates.gather(moment, new: released?.titles ?? [], scratch: scratch)
       guard gathered.contains(visit.ordinal) else { continue }
-      let negatives = negatives(count, among: gathered, besides: own, on: day, random: &random)
+      // What was met before and comes again is not what is wanted next; what is met later may be.
+      let later = Set(rows[next...].map(\.ordinal))
+      let negatives = negatives(count, among: gathered, besides: later, on: day, random: &random)
       let group = sets.groupCounts[part.rawValue]
       sets.groupCounts[part.rawValue] += 1
       // As if there were as many as in training, so that probabilities can be compared.
@@ -115,10 +118,10 @@ struct TrainingExamples {
 
   /// Any of what was gathered, each as likely as the others.
   private func negatives(
-    _ count: Int, among gathered: [UInt32], besides own: Set<UInt32>, on day: Day, random: inout SplitMix
+    _ count: Int, among gathered: [UInt32], besides later: Set<UInt32>, on day: Day, random: inout SplitMix
   ) -> [UInt32] {
     var left = gathered.filter {
-      !own.contains($0) && catalogue.releaseDay($0).map { $0 <= day.number } ?? true
+      !later.contains($0) && catalogue.releaseDay($0).map { $0 <= day.number } ?? true
     }
     var chosen: [UInt32] = []
     while chosen.count < count, !left.isEmpty {

@@ -1,6 +1,18 @@
 internal import Base
 internal import Catalogue
 
+extension InteractionTable {
+  /// Of each profile the titles that it wanted, each once, the latest last: what neighbours are found by.
+  var wanted: [[UInt32]] {
+    (0..<profileCount).map { profile in
+      var known: Set<UInt32> = []
+      return rows(of: profile).reversed().compactMap {
+        $0.interest >= Visit.interestMin && known.insert($0.ordinal).inserted ? $0.ordinal : nil
+      }.reversed()
+    }
+  }
+}
+
 /// One time that a profile took to a title, and how it ended: the unit that training rows are made of.
 struct Visit {
   var profile: Int

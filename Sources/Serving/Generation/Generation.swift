@@ -15,6 +15,8 @@ package final class Generation: Sendable {
   package let catalogue: CatalogueView
   package let vectors: PartitionedVectors
   package let index: PartitionedIndex
+  /// What was watched by the same people; `nil` in a snapshot that doesn't say.
+  package let neighbours: TitleNeighbours?
   package let ranker: any Ranker
   package let features: FeatureDefinitions
   package let policy: Policy
@@ -50,6 +52,7 @@ package final class Generation: Sendable {
     catalogue = parts.catalogue
     vectors = parts.vectors
     index = parts.index
+    neighbours = parts.neighbours
     ranker = parts.ranker
     features = parts.features
     policy = parts.policy

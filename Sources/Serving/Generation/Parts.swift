@@ -12,6 +12,7 @@ struct Parts {
   let catalogue: CatalogueView
   let vectors: PartitionedVectors
   let index: PartitionedIndex
+  let neighbours: TitleNeighbours?
   let ranker: any Ranker
   let features: FeatureDefinitions
   let policy: Policy
@@ -30,6 +31,7 @@ struct Parts {
         .unreadable, at: "statistics/all",
         "has \(catalogue.liveCount) live titles, and the manifest \(snapshot.manifest.titleCount)")
     }
+    neighbours = try Self.neighbours(snapshot, titleCount: catalogue.count)
     ranker = try RankerSegment.open(try snapshot.segment(kind: "ranker", name: "all"), name: "ranker/all")
     guard ranker.features == CandidateFeatures.names else {
       throw Refusal(
@@ -69,6 +71,20 @@ struct Parts {
     let stat = try CatalogueStat(
       opening: try snapshot.segment(kind: "statistics", name: "all"), name: "statistics/all")
     return try CatalogueView(base: parts[0], tail: parts.count > 1 ? parts[1] : nil, stat: stat)
+  }
+
+  private static func neighbours(
+    _ snapshot: OpenSnapshot, titleCount: Int
+  ) throws(Refusal) -> TitleNeighbours? {
+    guard !snapshot.segments(kind: "neighbours").isEmpty else { return nil }
+    let neighbours = try TitleNeighbours(
+      opening: try snapshot.segment(kind: "neighbours", name: "all"), name: "neighbours/all")
+    guard neighbours.titleCount == titleCount else {
+      throw Refusal(
+        .unreadable, at: "neighbours/all",
+        "has \(neighbours.titleCount) titles for a catalogue of \(titleCount) ordinals")
+    }
+    return neighbours
   }
 
   private static func index(

@@ -1,5 +1,6 @@
 internal import Base
 internal import Catalogue
+internal import Ranking
 internal import Retrieval
 
 /// The stage retrieval: gathers one request's candidates from all sources, each up to its quota, until the deadline.
@@ -38,7 +39,13 @@ struct Gathering {
     if let last, rung != .popularOnly { search(last, .becauseYouWatched, quotas.becauseYouWatched) }
     addTrending(trending, quotas.trending)
     add(audience.new, .new, quotas.new)
-    add(audience.popular, .popular, max(quotas.popular, quotas.total - scratch.candidates.count))
+    add(audience.popular, .popular, quotas.popular)
+    // What other sources brought twice leaves room: for these first, and for what is popular where they end.
+    if vector != nil, rung != .popularOnly, quotas.coWatched > 0 {
+      addCoWatched(max(quotas.coWatched, quotas.total - scratch.candidates.count))
+    }
+    let room = quotas.total - scratch.candidates.count
+    if room > 0 { add(audience.popular, .popular, quotas.popular + room) }
   }
 
   private func isAllowed(_ ordinal: UInt32) -> Bool {
@@ -60,6 +67,18 @@ struct Gathering {
       scratch.candidates.add(ordinal, source)
       room -= 1
     }
+  }
+
+  /// Who watched the same watched these too: alike by people, where a vector's neighbours are alike in what they are.
+  private mutating func addCoWatched(_ quota: Int) {
+    var keys: [UInt64] = []
+    swap(&keys, &scratch.keys)
+    scratch.profile.neighbours.best(quota, into: &keys) {
+      isAllowed($0) && !scratch.profile.met.contains($0) && scratch.candidates.index(of: $0) == nil
+    } body: {
+      scratch.candidates.add($0, .similar)
+    }
+    swap(&keys, &scratch.keys)
   }
 
   private mutating func searchLike(_ context: UInt32, _ quota: Int) {

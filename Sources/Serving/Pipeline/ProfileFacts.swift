@@ -13,8 +13,13 @@ struct ProfileFacts {
   /// Begun and not finished, newest first.
   private(set) var continueWatching: [UInt32] = []
   /// Seen to the end, or turned down.
-  private(set) var excluded = OrdinalTable(countMax: 2 * Limits.recentEventCountMax)
+  private(set) var excluded = OrdinalTable(
+    countMax: 2 * Limits.recentEventCountMax + Limits.finishedTitleCountMax)
   private(set) var inProgress = OrdinalTable(countMax: Limits.recentEventCountMax)
+  /// What any event of the history is about.
+  private(set) var met = OrdinalTable(countMax: Limits.recentEventCountMax)
+  /// Who watched the same watched these: empty until ``gatherNeighbours(_:)``.
+  private(set) var neighbours = NeighbourSums()
   private(set) var genres = GenreShares()
   private var weighted: [(ordinal: UInt32, weight: Float)] = []
 
@@ -30,6 +35,8 @@ struct ProfileFacts {
     weighted.removeAll(keepingCapacity: true)
     excluded.removeAll()
     inProgress.removeAll()
+    met.removeAll()
+    neighbours.reset()
     genres.reset()
   }
 
@@ -52,6 +59,9 @@ struct ProfileFacts {
       continueWatching.append(ordinal)
       _ = inProgress.insert(ordinal, 0)
     }
+    for id in features.met.prefix(Limits.recentEventCountMax) {
+      if let ordinal = view.ordinal(ofID: id) { _ = met.insert(ordinal, 0) }
+    }
     exclude(features.completed, in: view)
     exclude(features.rejected, in: view)
   }
@@ -60,6 +70,11 @@ struct ProfileFacts {
     for id in ids where excluded.count < excluded.countMax {
       if let ordinal = view.ordinal(ofID: id) { _ = excluded.insert(ordinal, 0) }
     }
+  }
+
+  /// Adds up what is watched by those who watched the same.
+  mutating func gatherNeighbours(_ titles: TitleNeighbours) {
+    neighbours.add(weighted, titles)
   }
 
   /// The profile's vector in the space of `vectors`, at unit length. False when the history says nothing for anything,

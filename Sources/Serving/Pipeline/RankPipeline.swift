@@ -87,6 +87,7 @@ final class RankPipeline {
     }
     pass.hasVector = scratch.profile.vector(generation.vectors, to: query(generation))
     if !pass.hasVector { pass.rungs.append(.noHistory) }
+    if pass.hasVector, let titles = generation.neighbours { scratch.profile.gatherNeighbours(titles) }
     if let last = scratch.profile.last { generation.vectors.copy(last, to: lastQuery(generation)) }
     pass.hasLast = pass.hasVector && scratch.profile.last != nil
   }
@@ -158,7 +159,8 @@ final class RankPipeline {
       ageDays: generation.catalogue.ageDays(ordinal, today),
       genreAffinity: scratch.profile.genres.affinity(generation.catalogue.genres(ordinal)),
       trending: generation.catalogue.trending(ordinal), historyCount: scratch.profile.historyCount,
-      isInProgress: scratch.profile.inProgress.contains(ordinal))
+      isInProgress: scratch.profile.inProgress.contains(ordinal),
+      coWatched: scratch.profile.neighbours.values(ordinal), isMet: scratch.profile.met.contains(ordinal))
   }
 
   /// Similarity, or popularity for a profile without a vector.

@@ -18,6 +18,8 @@ final class RankScratch {
   var shown = OrdinalTable(countMax: 2 * Limits.rowCountMax * Limits.titlesPerRowMax)
   /// Candidates by score, the best first: see ``Assembly``.
   var order: [UInt64] = []
+  /// Co-watched titles by how much: see ``Gathering``.
+  var keys: [UInt64] = []
 
   init() {
     vector = .allocate(capacity: Limits.dimensionsMax)

@@ -42,7 +42,8 @@ extension Policy {
         "is \(milliseconds), 1 to \(Self.budgetMillisecondsMax) belong here")
     }
     let sources = [
-      ("similar", quotas.similar), ("continue_watching", quotas.continueWatching),
+      ("similar", quotas.similar), ("co_watched", quotas.coWatched),
+      ("continue_watching", quotas.continueWatching),
       ("because_you_watched", quotas.becauseYouWatched), ("trending", quotas.trending), ("new", quotas.new),
       ("popular", quotas.popular),
     ]

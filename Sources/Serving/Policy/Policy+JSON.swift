@@ -148,6 +148,8 @@ extension Policy.Quotas {
     let fields = try decoder.strictContainer(CodingKeys.self)
     self.init(
       similar: try fields.decode(Int.self, forKey: .similar),
+      // Policies of before there was this source go on without it.
+      coWatched: try fields.decodeIfPresent(Int.self, forKey: .coWatched) ?? 0,
       continueWatching: try fields.decode(Int.self, forKey: .continueWatching),
       becauseYouWatched: try fields.decode(Int.self, forKey: .becauseYouWatched),
       trending: try fields.decode(Int.self, forKey: .trending),

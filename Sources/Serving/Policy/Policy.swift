@@ -85,27 +85,36 @@ package struct Policy: Sendable, Equatable {
   /// Candidates by source, at most.
   package struct Quotas: Sendable, Equatable, Codable {
     package var similar: Int
+    /// Shared by many with what the profile watched.
+    package var coWatched: Int
     package var continueWatching: Int
     package var becauseYouWatched: Int
     package var trending: Int
     package var new: Int
     package var popular: Int
 
-    package var total: Int { similar + continueWatching + becauseYouWatched + trending + new + popular }
+    package var total: Int {
+      similar + coWatched + continueWatching + becauseYouWatched + trending + new + popular
+    }
 
     package static let `default` = Quotas(
-      similar: 300, continueWatching: 20, becauseYouWatched: 60, trending: 50, new: 40, popular: 30)
+      similar: 120, coWatched: 210, continueWatching: 20, becauseYouWatched: 30, trending: 50, new: 40,
+      popular: 30)
 
     enum CodingKeys: String, CodingKey, CaseIterable {
       case similar, trending, new, popular
+      case coWatched = "co_watched"
       case continueWatching = "continue_watching"
       case becauseYouWatched = "because_you_watched"
     }
 
     package init(
-      similar: Int, continueWatching: Int, becauseYouWatched: Int, trending: Int, new: Int, popular: Int
+      similar: Int, coWatched: Int = 0, continueWatching: Int, becauseYouWatched: Int, trending: Int,
+      new: Int,
+      popular: Int
     ) {
       self.similar = similar
+      self.coWatched = coWatched
       self.continueWatching = continueWatching
       self.becauseYouWatched = becauseYouWatched
       self.trending = trending
