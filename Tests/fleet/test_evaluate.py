@@ -70,11 +70,13 @@ def test_a_ranker_of_other_features_or_no_source_is_refused(shelf, tmp_path):
 
 
 @pytest.mark.parametrize("directory", [real("movielens", "movies.csv"), real("kuairand", "impressions.csv.gz")])
-def test_real_people_are_served_better_than_by_nearness(shelf, directory):
-    """On real data the trained ranker is ahead of retrieval order; the figures are printed."""
+def test_real_people_are_served_better_than_by_popularity(shelf, directory):
+    """On real data the trained ranker is far ahead of popularity, and retrieval finds what item-item finds."""
     report = shelf.maker.json("evaluate", str(directory), "--requests", "2000")
     check(report)
     for name, values in figures(report).items():
         print(f"{name:16} recall@500 {values['recall500']['mean']:.3f}  NDCG@10 {values['ndcg10']['mean']:.4f} "
               f"({values['ndcg10']['low']:.4f} to {values['ndcg10']['high']:.4f})  HR@10 {values['hr10']['mean']:.3f}")
-    assert figures(report)["trained ranker"]["ndcg10"]["mean"] > figures(report)["retrieval order"]["ndcg10"]["mean"]
+    found = figures(report)
+    assert found["trained ranker"]["ndcg10"]["mean"] > 1.2 * found["popularity"]["ndcg10"]["mean"]
+    assert found["retrieval order"]["recall500"]["mean"] > 0.95 * found["item-item"]["recall500"]["mean"]
