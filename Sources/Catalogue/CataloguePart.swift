@@ -1,5 +1,11 @@
 package import Base
 
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
 /// A part of a generation's titles, used in place from one segment: the `base`, or the `tail` that a later publish
 /// put behind it.
 ///
@@ -7,7 +13,7 @@ package import Base
 /// `segment`, which is kept here and whose bytes never change.
 package final class CataloguePart: @unchecked Sendable {
   package static let kind: SegmentTag = "CTLG"
-  package static let formatVersion: UInt32 = 1
+  package static let formatVersion: UInt32 = 2
   package static let genreCountMax = 64
   /// A release day that isn't known.
   static let unknownDay = Int32.min
@@ -23,9 +29,8 @@ package final class CataloguePart: @unchecked Sendable {
   private let ids: TextColumn
   private let names: TextColumn
   private let slots: UnsafeBufferPointer<UInt32>
-  let genreSets: UnsafeBufferPointer<UInt64>
-  let releaseDays: UnsafeBufferPointer<Int32>
-  let maturities: UnsafeBufferPointer<UInt8>
+  /// ``TitleFacts/words`` of each title.
+  private let factWords: UnsafeBufferPointer<UInt64>
   let contentHashes: UnsafeBufferPointer<UInt64>
   let licences: LicenceColumn
 
@@ -47,9 +52,7 @@ package final class CataloguePart: @unchecked Sendable {
       throw Refusal(
         .unreadable, at: "\(name) section SLOT", "has \(slots.count) slots, no power of two above \(count)")
     }
-    genreSets = try segment.array("GENR", of: UInt64.self, count: count)
-    releaseDays = try segment.array("RDAY", of: Int32.self, count: count)
-    maturities = try segment.array("MATU", of: UInt8.self, count: count)
+    factWords = try segment.array("FACT", of: UInt64.self, count: count * TitleFacts.wordCount)
     contentHashes = try segment.array("HASH", of: UInt64.self, count: count)
     licences = try LicenceColumn(segment, count: count)
     let genreCount = try segment.array("GNOF", of: UInt32.self).count - 1
@@ -67,16 +70,32 @@ package final class CataloguePart: @unchecked Sendable {
   }
   package func contentHash(_ ordinal: Int) -> UInt64 { contentHashes[ordinal] }
 
+  @inline(__always)
+  func facts(_ ordinal: Int) -> TitleFacts {
+    precondition(ordinal >= 0 && ordinal < count, "an ordinal of this part")
+    guard let words = factWords.baseAddress else { preconditionFailure("a part with titles has facts") }
+    return TitleFacts(words + ordinal * TitleFacts.wordCount)
+  }
+
   /// The title's ordinal in this part, by its id's UTF-8 bytes. The hash finds a slot, the id itself decides.
   package func ordinal(ofIDBytes id: UnsafeRawBufferPointer) -> Int? {
-    let mask = slots.count - 1
-    var slot = Int(truncatingIfNeeded: stableHash64(id)) & mask
+    ordinal(ofIDBytes: id, firstSlot: firstSlot(ofIDBytes: id))
+  }
+
+  /// Where the search for an id begins, and what stands there: read ahead for many ids, it costs the wait for one.
+  func firstSlot(ofIDBytes id: UnsafeRawBufferPointer) -> (slot: Int, ordinal: UInt32) {
+    let slot = Int(truncatingIfNeeded: stableHash64(id)) & (slots.count - 1)
+    return (slot, slots[slot])
+  }
+
+  func ordinal(ofIDBytes id: UnsafeRawBufferPointer, firstSlot: (slot: Int, ordinal: UInt32)) -> Int? {
+    var (slot, ordinal) = firstSlot
     // A whole table would be a hostile one: the builder leaves a third empty, so the end is near.
     for _ in 0..<slots.count {
-      let ordinal = slots[slot]
       if ordinal == Self.emptySlot { return nil }
       if Int(ordinal) < count, ids.equals(Int(ordinal), id) { return Int(ordinal) }
-      slot = (slot + 1) & mask
+      slot = (slot + 1) & (slots.count - 1)
+      ordinal = slots[slot]
     }
     return nil
   }
@@ -128,7 +147,9 @@ struct TextColumn {
 
   func equals(_ index: Int, _ other: UnsafeRawBufferPointer) -> Bool {
     let own = bytes(index)
-    return own.count == other.count && own.elementsEqual(other)
+    guard own.count == other.count else { return false }
+    guard let left = own.baseAddress, let right = other.baseAddress else { return own.isEmpty }
+    return memcmp(left, right, own.count) == 0
   }
 }
 

@@ -6,9 +6,7 @@ package struct CataloguePartWriter {
   private var names = TextColumnDraft()
   private var genreNames: [String]
   private var genreBits: [String: Int] = [:]
-  private var genreSets: [UInt64] = []
-  private var releaseDays: [Int32] = []
-  private var maturities: [UInt8] = []
+  private var factWords: [UInt64] = []
   private var contentHashes: [UInt64] = []
   private var licenceOffsets: [UInt32] = [0]
   private var countries: [UInt16] = []
@@ -23,7 +21,7 @@ package struct CataloguePartWriter {
     for (bit, name) in genreNames.enumerated() { genreBits[name] = bit }
   }
 
-  package var count: Int { maturities.count }
+  package var count: Int { contentHashes.count }
 
   /// Returns the title's ordinal in this part. The caller keeps ids apart: the second of two equal ids would never
   /// be found.
@@ -36,9 +34,9 @@ package struct CataloguePartWriter {
     for genre in title.genres { genreSet |= 1 << UInt64(try bit(of: genre)) }
     try ids.append(title.id)
     try names.append(title.name)
-    genreSets.append(genreSet)
-    releaseDays.append(title.released?.number ?? CataloguePart.unknownDay)
-    maturities.append(title.maturity)
+    let facts = TitleFacts(
+      genres: genreSet, maturity: title.maturity, releaseDay: title.released?.number)
+    factWords.append(contentsOf: facts.words)
     line.removeAll(keepingCapacity: true)
     TitleLine.append(title, to: &line)
     contentHashes.append(stableHash64(line))
@@ -82,9 +80,7 @@ package struct CataloguePartWriter {
     try writer.add("SLOT", slots())
     try writer.add("NMOF", names.offsets)
     try writer.add("NMHP", names.heap)
-    try writer.add("GENR", genreSets)
-    try writer.add("RDAY", releaseDays)
-    try writer.add("MATU", maturities)
+    try writer.add("FACT", factWords)
     try writer.add("HASH", contentHashes)
     try writer.add("LIOF", licenceOffsets)
     try writer.add("LICC", countries)

@@ -6,7 +6,7 @@ package import Base
 /// Guard for `@unchecked Sendable`: every pointer is into `segment`, which is kept here and whose bytes never change.
 package final class CatalogueStat: @unchecked Sendable {
   package static let kind: SegmentTag = "STAT"
-  package static let formatVersion: UInt32 = 1
+  package static let formatVersion: UInt32 = 2
 
   let segment: Segment
   let baseCount: Int
@@ -16,9 +16,7 @@ package final class CatalogueStat: @unchecked Sendable {
   /// Bit `ordinal % 64` of word `ordinal / 64`; bits past the count are clear.
   let live: UnsafeBufferPointer<UInt64>
   let liveCount: Int
-  /// 0 to 65,535 for 0 to 1.
-  let popularity: UnsafeBufferPointer<UInt16>
-  let trending: UnsafeBufferPointer<UInt16>
+  private let scores: UnsafeBufferPointer<Scores>
 
   package init(opening mapped: MappedBytes, name: String) throws(Refusal) {
     segment = try Segment(opening: mapped, name: name, kind: Self.kind, formatVersion: Self.formatVersion)
@@ -34,13 +32,32 @@ package final class CatalogueStat: @unchecked Sendable {
     tailIdentity = meta[3]
     let count = baseCount + tailCount
     live = try segment.array("LIVE", of: UInt64.self, count: (count + 63) / 64)
-    popularity = try segment.array("POPU", of: UInt16.self, count: count)
-    trending = try segment.array("TRND", of: UInt16.self, count: count)
+    scores = try segment.array("SCOR", of: Scores.self, count: count)
     if count % 64 != 0, let last = live.last, last >> UInt64(count % 64) != 0 {
       throw Refusal(.unreadable, at: "\(name) section LIVE", "has live titles past the last one")
     }
     liveCount = live.reduce(0) { $0 + $1.nonzeroBitCount }
   }
+
+  /// How popular and how trending a title is, read together.
+  struct Scores: BitwiseCopyable {
+    /// Popularity below, trending above it: 0 to 65,535 for 0 to 1.
+    private let bits: UInt32
+
+    init(popularity: Float, trending: Float) {
+      bits = UInt32(Self.quantised(popularity)) | UInt32(Self.quantised(trending)) << 16
+    }
+
+    var popularity: UInt16 { UInt16(truncatingIfNeeded: bits) }
+    var trending: UInt16 { UInt16(truncatingIfNeeded: bits >> 16) }
+
+    private static func quantised(_ score: Float) -> UInt16 {
+      UInt16((min(max(score, 0), 1) * 65_535).rounded())
+    }
+  }
+
+  @inline(__always)
+  func scores(_ ordinal: Int) -> Scores { scores[ordinal] }
 
   /// Writes the segment. `live` and `scores` have one entry an ordinal of both parts.
   package static func write(
@@ -52,12 +69,8 @@ package final class CatalogueStat: @unchecked Sendable {
     try writer.add(
       "META", [UInt64(base.count), UInt64(tail?.count ?? 0), base.identity, tail?.identity ?? 0])
     try writer.add("LIVE", live.words)
-    try writer.add("POPU", scores.popularity.map(quantised))
-    try writer.add("TRND", scores.trending.map(quantised))
+    try writer.add(
+      "SCOR", zip(scores.popularity, scores.trending).map { Scores(popularity: $0, trending: $1) })
     try writer.finish()
-  }
-
-  private static func quantised(_ score: Float) -> UInt16 {
-    UInt16((min(max(score, 0), 1) * 65_535).rounded())
   }
 }

@@ -3,13 +3,13 @@ internal import Base
 extension CatalogueView {
   /// Live ordinals by popularity, the highest first, ties by ordinal; only those in `allowed`, if given.
   package func popular(_ limit: Int, allowed: Bitmap? = nil) -> [UInt32] {
-    top(limit, allowed: allowed) { Int(stat.popularity[$0]) }
+    top(limit, allowed: allowed) { Int(stat.scores($0).popularity) }
   }
 
   /// Live ordinals by recent interest, the highest first, ties by ordinal. Titles without any are left out.
   package func trending(_ limit: Int, allowed: Bitmap? = nil) -> [UInt32] {
     top(limit, allowed: allowed) {
-      let score = Int(stat.trending[$0])
+      let score = Int(stat.scores($0).trending)
       return score > 0 ? score : nil
     }
   }
@@ -19,8 +19,8 @@ extension CatalogueView {
     top(limit, allowed: allowed) { ordinal in
       let isBase = ordinal < base.count
       guard let part = isBase ? base : tail else { return nil }
-      let released = part.releaseDays[isBase ? ordinal : ordinal - base.count]
-      return released != CataloguePart.unknownDay && released <= day.number ? Int(released) : nil
+      let released = part.facts(isBase ? ordinal : ordinal - base.count).releaseDay
+      return released.flatMap { $0 <= day.number ? Int($0) : nil }
     }
   }
 

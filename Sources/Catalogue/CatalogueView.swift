@@ -46,6 +46,34 @@ package struct CatalogueView: Sendable {
     return id.withUTF8 { ordinal(ofIDBytes: UnsafeRawBufferPointer($0)) }
   }
 
+  /// Finds many titles: `found` gets one for each of `count` ids, `nil` for an id that no live title has.
+  package func find(_ count: Int, id: (Int) -> String, found: inout [UInt32?]) {
+    found.removeAll(keepingCapacity: true)
+    withUnsafeTemporaryAllocation(of: (slot: Int, ordinal: UInt32).self, capacity: count) { slots in
+      for place in 0..<count {
+        var id = id(place)
+        slots.initializeElement(
+          at: place, to: id.withUTF8 { base.firstSlot(ofIDBytes: UnsafeRawBufferPointer($0)) })
+      }
+      for place in 0..<count {
+        var id = id(place)
+        found.append(id.withUTF8 { ordinal(ofIDBytes: UnsafeRawBufferPointer($0), firstSlot: slots[place]) })
+      }
+    }
+  }
+
+  private func ordinal(
+    ofIDBytes id: UnsafeRawBufferPointer, firstSlot: (slot: Int, ordinal: UInt32)
+  ) -> UInt32? {
+    if let local = tail?.ordinal(ofIDBytes: id), isLive(UInt32(base.count + local)) {
+      return UInt32(base.count + local)
+    }
+    guard let local = base.ordinal(ofIDBytes: id, firstSlot: firstSlot), isLive(UInt32(local)) else {
+      return nil
+    }
+    return UInt32(local)
+  }
+
   package func ordinal(ofIDBytes id: UnsafeRawBufferPointer) -> UInt32? {
     if let local = tail?.ordinal(ofIDBytes: id), isLive(UInt32(base.count + local)) {
       return UInt32(base.count + local)
@@ -74,28 +102,40 @@ package struct CatalogueView: Sendable {
     return part.titleText(local)
   }
 
-  package func genres(_ ordinal: UInt32) -> UInt64 {
+  package func facts(_ ordinal: UInt32) -> TitleFacts {
     let (part, local) = place(ordinal)
-    return part.genreSets[local]
+    return part.facts(local)
   }
+
+  package func genres(_ ordinal: UInt32) -> UInt64 { facts(ordinal).genres }
 
   /// Days since 1970-01-01; `nil` when it isn't known.
-  package func releaseDay(_ ordinal: UInt32) -> Int32? {
-    let (part, local) = place(ordinal)
-    let day = part.releaseDays[local]
-    return day == CataloguePart.unknownDay ? nil : day
-  }
+  package func releaseDay(_ ordinal: UInt32) -> Int32? { facts(ordinal).releaseDay }
 
-  package func maturity(_ ordinal: UInt32) -> UInt8 {
-    let (part, local) = place(ordinal)
-    return part.maturities[local]
-  }
+  package func maturity(_ ordinal: UInt32) -> UInt8 { facts(ordinal).maturity }
 
   /// 0 to 1.
-  package func popularity(_ ordinal: UInt32) -> Float { Float(stat.popularity[Int(ordinal)]) / 65_535 }
+  package func popularity(_ ordinal: UInt32) -> Float { Float(stat.scores(Int(ordinal)).popularity) / 65_535 }
 
   /// 0 to 1: like popularity, with recent interest counting for more.
-  package func trending(_ ordinal: UInt32) -> Float { Float(stat.trending[Int(ordinal)]) / 65_535 }
+  package func trending(_ ordinal: UInt32) -> Float { Float(stat.scores(Int(ordinal)).trending) / 65_535 }
+
+  /// What ranking reads of many titles, in one pass: the processor waits for many at a time, where calls between them
+  /// would have it wait for each.
+  package func gather(
+    _ ordinals: UnsafeBufferPointer<UInt32>, into signals: UnsafeMutableBufferPointer<TitleSignals>
+  ) {
+    precondition(signals.count >= ordinals.count, "there is room for every title")
+    let baseCount = base.count
+    for (place, ordinal) in ordinals.enumerated() {
+      let ordinal = Int(ordinal)
+      signals[place].facts =
+        ordinal < baseCount ? base.facts(ordinal) : facts(UInt32(ordinal))
+      let scores = stat.scores(ordinal)
+      signals[place].popularity = Float(scores.popularity) / 65_535
+      signals[place].trending = Float(scores.trending) / 65_535
+    }
+  }
 
   package func licences(_ ordinal: UInt32) -> [Licence] {
     let (part, local) = place(ordinal)

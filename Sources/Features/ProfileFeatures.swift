@@ -7,113 +7,127 @@ import Foundation
 /// order in which events arrived. Decay happens here, when it is read. An event later than `now`, by a client whose
 /// clock runs ahead, counts as of now; a point-in-time join must leave out what was not recorded by then.
 package struct ProfileFeatures: Sendable, Equatable {
-  package struct WeightedTitle: Sendable, Equatable {
-    package var titleID: String
-    /// Decayed; below zero is against the title. Never zero.
-    package var weight: Float
-    /// The latest event that counted.
-    package var at: Timestamp
+  /// All that the profile did with one title, as far as its events are kept.
+  package struct Title: Sendable, Equatable {
+    package var id: String
+    /// What it is worth in the profile's vector, decayed; below zero is against the title. 0 for a title that says nothing,
+    /// or for which the vector has no room.
+    package var weight: Float = 0
+    /// The latest event that counted for the weight.
+    package var at = Timestamp(milliseconds: .min)
+    /// Seen to the end.
+    package var isCompleted = false
+    /// Not to be shown: disliked and not liked since, or abandoned and not taken up again.
+    package var isRejected = false
+    /// Watched with liking, and among the latest of those: what a "because you watched" row can be about.
+    package var isBecause = false
+    /// Begun and not finished; not followed by completing, abandoning or disliking it.
+    package var started: Started?
 
-    package init(titleID: String, weight: Float, at: Timestamp) {
-      self.titleID = titleID
-      self.weight = weight
-      self.at = at
-    }
+    package init(id: String) { self.id = id }
   }
 
-  package struct StartedTitle: Sendable, Equatable {
-    package var titleID: String
+  package struct Started: Sendable, Equatable {
     package var progress: Float
     package var at: Timestamp
 
-    package init(titleID: String, progress: Float, at: Timestamp) {
-      self.titleID = titleID
+    package init(progress: Float, at: Timestamp) {
       self.progress = progress
       self.at = at
     }
   }
 
-  /// What the profile's vector is made of: the latest titles, newest first, each once.
-  package var weighted: [WeightedTitle] = []
-  /// Seen to the end, though the events that said so may be gone.
-  package var completed: Set<String> = []
-  /// Begun and not finished, newest first; not followed by completing, abandoning or disliking it.
-  package var continueWatching: [StartedTitle] = []
-  /// Not to be shown: disliked and not liked since, or abandoned and not taken up again.
-  package var rejected: Set<String> = []
-  /// Watched with liking, newest first: what a "because you watched" row can be about.
-  package var becauseOf: [String] = []
-  /// All that the events are about, whatever they say: newest first, each once.
-  package var met: [String] = []
+  /// What the events are about: the title last touched first, each once.
+  package private(set) var titles: [Title] = []
+  /// Places in `titles` of what is to be gone on with, newest first.
+  package private(set) var continueWatching: [Int] = []
+  /// Other titles that were seen to the end, though the events that said so are gone.
+  package private(set) var finished: [String] = []
 
   package init() {}
 
   /// No title speaks for anything: the profile's vector would be empty or only say what not to show.
-  package var isCold: Bool { !weighted.contains { $0.weight > 0 } }
+  package var isCold: Bool { !titles.contains { $0.weight > 0 } }
 
   package static func compute(
     _ history: ProfileHistory, definitions: FeatureDefinitions, now: Timestamp
   ) -> ProfileFeatures {
-    var titles: [Title] = []
-    var places: [String: Int] = [:]
+    var (folds, places) = folds(history)
     for entry in history.entries {
-      let place = places[entry.titleID] ?? titles.count
-      if place == titles.count {
-        places[entry.titleID] = place
-        titles.append(Title(id: entry.titleID))
-      }
-      titles[place].add(entry, definitions: definitions, now: now)
+      if let place = places[entry.titleID] { folds[place].add(entry, definitions: definitions, now: now) }
     }
-    // Entries come oldest first, so titles last touched at the same moment keep an order that the history gives.
-    titles.sort { $0.touched != $1.touched ? $0.touched > $1.touched : $0.id < $1.id }
-    var features = ProfileFeatures(titles, definitions: definitions)
-    // What is being watched again is to be gone on with.
-    let started = Set(features.continueWatching.map(\.titleID))
-    for title in history.finished
-    where Double(title.progress) > definitions.continueWatching.progressMax
-      && !started.contains(title.titleID)
-    {
-      features.completed.insert(title.titleID)
+    var features = ProfileFeatures(folds, definitions: definitions)
+    for title in history.finished where Double(title.progress) > definitions.continueWatching.progressMax {
+      if let place = places[title.titleID] {
+        // What is being watched again is to be gone on with.
+        if !features.continueWatching.contains(place) { features.titles[place].isCompleted = true }
+      } else {
+        features.finished.append(title.titleID)
+      }
     }
     return features
   }
 
-  private init(_ titles: [Title], definitions: FeatureDefinitions) {
-    let limits = definitions.continueWatching
-    met = titles.map(\.id)
-    for title in titles {
-      if title.isCompleted { completed.insert(title.id) }
-      if title.isRejected { rejected.insert(title.id) }
-      let weight = title.weight(max: definitions.profile.titleWeightMax)
-      if weight != 0, weighted.count < definitions.profile.titleCountMax {
-        weighted.append(WeightedTitle(titleID: title.id, weight: weight, at: title.counted))
-      }
-      if title.isWatched, weight > 0, !title.isRejected, becauseOf.count < definitions.becauseTitleCountMax {
-        becauseOf.append(title.id)
-      }
-      if let started = title.started { continueWatching.append(started) }
+  /// A fold for each title, the one last touched first; titles of the same moment by their ids.
+  private static func folds(_ history: ProfileHistory) -> ([TitleFold], places: [String: Int]) {
+    var folds: [TitleFold] = []
+    folds.reserveCapacity(history.entries.count)
+    var places = [String: Int](minimumCapacity: history.entries.count)
+    for entry in history.entries.reversed() where places[entry.titleID] == nil {
+      places[entry.titleID] = folds.count
+      folds.append(TitleFold(id: entry.titleID, touched: entry.at))
     }
-    continueWatching.sort { $0.at != $1.at ? $0.at > $1.at : $0.titleID < $1.titleID }
-    if continueWatching.count > limits.titleCountMax {
-      continueWatching.removeLast(continueWatching.count - limits.titleCountMax)
+    // They stand in their order, but for those of the same moment.
+    guard zip(folds, folds.dropFirst()).contains(where: { $0.touched == $1.touched }) else {
+      return (folds, places)
     }
+    folds.sort { $0.touched != $1.touched ? $0.touched > $1.touched : $0.title.id < $1.title.id }
+    for (place, fold) in folds.enumerated() { places[fold.title.id] = place }
+    return (folds, places)
+  }
+
+  private init(_ folds: [TitleFold], definitions: FeatureDefinitions) {
+    var (weightedCount, becauseCount) = (0, 0)
+    titles.reserveCapacity(folds.count)
+    for fold in folds {
+      var title = fold.title
+      title.isRejected = fold.isRejected
+      let weight = fold.weight(max: definitions.profile.titleWeightMax)
+      if weight != 0, weightedCount < definitions.profile.titleCountMax {
+        title.weight = weight
+        weightedCount += 1
+      }
+      if fold.isWatched, weight > 0, !fold.isRejected, becauseCount < definitions.becauseTitleCountMax {
+        title.isBecause = true
+        becauseCount += 1
+      }
+      titles.append(title)
+    }
+    let begun = titles.indices.filter { titles[$0].started != nil }
+    let latestFirst = begun.sorted { isGoneOnWith($0, before: $1) }
+    continueWatching = Array(latestFirst.prefix(definitions.continueWatching.titleCountMax))
+  }
+
+  private func isGoneOnWith(_ left: Int, before right: Int) -> Bool {
+    guard let one = titles[left].started?.at, let other = titles[right].started?.at else { return false }
+    return one != other ? one > other : titles[left].id < titles[right].id
   }
 }
 
-/// All that one profile did with one title, folded oldest first.
-private struct Title {
-  let id: String
+/// One title's events, folded oldest first.
+private struct TitleFold {
+  var title: ProfileFeatures.Title
+  let touched: Timestamp
   var raw = 0.0
   var decayed = 0.0
-  var touched = Timestamp(milliseconds: .min)
-  var counted = Timestamp(milliseconds: .min)
   var isWatched = false
-  var isCompleted = false
   var isDisliked = false
   var isAbandoned = false
-  var started: ProfileFeatures.StartedTitle?
 
-  init(id: String) { self.id = id }
+  init(id: String, touched: Timestamp) {
+    title = ProfileFeatures.Title(id: id)
+    self.touched = touched
+  }
 
   var isRejected: Bool { isDisliked || isAbandoned }
 
@@ -124,14 +138,13 @@ private struct Title {
   }
 
   mutating func add(_ entry: ProfileHistory.Entry, definitions: FeatureDefinitions, now: Timestamp) {
-    touched = entry.at
     var value = definitions.kindWeights[entry.kind]
     if entry.kind == .progress { value *= Double(entry.progress) }
     if value != 0 {
       let age = Swift.max(0, Double(now.milliseconds) - Double(entry.at.milliseconds))
       raw += value
       decayed += value * exp2(-age / (definitions.profile.halfLifeDays * 86_400_000))
-      counted = entry.at
+      title.at = entry.at
     }
     switch entry.kind {
     case .impression, .hoverSkip, .click: break
@@ -144,18 +157,18 @@ private struct Title {
       addProgress(entry, definitions.continueWatching)
     case .complete:
       isWatched = true
-      isCompleted = true
+      title.isCompleted = true
       isAbandoned = false
-      started = nil
+      title.started = nil
     case .abandon:
       isAbandoned = true
-      started = nil
+      title.started = nil
     case .like:
       isDisliked = false
       isAbandoned = false
     case .dislike:
       isDisliked = true
-      started = nil
+      title.started = nil
     case .addToList: isAbandoned = false
     }
   }
@@ -165,12 +178,12 @@ private struct Title {
   ) {
     let progress = Double(entry.progress)
     if progress > limits.progressMax {
-      isCompleted = true
-      started = nil
+      title.isCompleted = true
+      title.started = nil
     } else if progress >= limits.progressMin {
-      started = ProfileFeatures.StartedTitle(titleID: id, progress: entry.progress, at: entry.at)
+      title.started = ProfileFeatures.Started(progress: entry.progress, at: entry.at)
     } else {
-      started = nil
+      title.started = nil
     }
   }
 }

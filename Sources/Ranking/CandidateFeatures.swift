@@ -16,7 +16,7 @@ package enum CandidateFeatures {
     "co_watched_share",
     "is_met",
   ]
-  package static var count: Int { names.count }
+  package static let count = 14
 
   /// A title's age at which its recency is a half, in days.
   package static let recencyHalfLifeDays: Float = 180
@@ -25,74 +25,109 @@ package enum CandidateFeatures {
   /// The history count whose value is 1.
   package static let historyCountMax = 50
 
-  /// The primitive facts about one candidate and the profile that it is for.
+  /// What a row needs of the profile that it is for.
+  package struct Profile: Sendable {
+    /// Titles that speak for something in the history: those with a weight above zero.
+    package var historyCount = 0
+    package var genres = GenreShares()
+    /// Who watched the same as the profile.
+    package var neighbours = NeighbourSums()
+
+    package init() {}
+
+    /// Forgets everything, for another profile.
+    package mutating func reset() {
+      historyCount = 0
+      genres.reset()
+      neighbours.reset()
+    }
+  }
+
+  /// The primitive facts about one candidate.
   package struct Inputs: Sendable {
+    package var ordinal: UInt32 = 0
     /// Cosine of the title's vector and the profile's; 0 without a profile vector.
-    package var similarity: Float
+    package var similarity: Float = 0
     /// Cosine of the title's vector and that of the title last watched; 0 without one.
-    package var similarityLast: Float
+    package var similarityLast: Float = 0
     /// 0...1, as the catalogue's statistics give it.
-    package var popularity: Float
+    package var popularity: Float = 0
     /// Days from the release to the request; `nil` when the release is unknown. Before the release is negative.
     package var ageDays: Float?
-    /// 0...1, as ``GenreShares/affinity(_:)`` gives it.
-    package var genreAffinity: Float
+    /// The title's genre set.
+    package var genres: UInt64 = 0
     /// 0...1, as the catalogue's statistics give it.
-    package var trending: Float
-    /// Titles that speak for something in the profile's history: those with a weight above zero.
-    package var historyCount: Int
+    package var trending: Float = 0
     /// Started and neither completed nor left.
-    package var isInProgress: Bool
-    /// How many share it with what the profile watched, as ``NeighbourSums`` has it.
-    package var coWatched: NeighbourSums.Values
+    package var isInProgress: Bool = false
     /// Whether any event of the profile's history is about it.
-    package var isMet: Bool
+    package var isMet: Bool = false
 
+    package init() {}
+
+    @inline(__always)
     package init(
-      similarity: Float, similarityLast: Float, popularity: Float, ageDays: Float?, genreAffinity: Float,
-      trending: Float, historyCount: Int, isInProgress: Bool, coWatched: NeighbourSums.Values = .zero,
-      isMet: Bool = false
+      ordinal: UInt32, similarity: Float, similarityLast: Float, popularity: Float, ageDays: Float?,
+      genres: UInt64, trending: Float, isInProgress: Bool, isMet: Bool
     ) {
+      self.ordinal = ordinal
       self.similarity = similarity
       self.similarityLast = similarityLast
       self.popularity = popularity
       self.ageDays = ageDays
-      self.genreAffinity = genreAffinity
+      self.genres = genres
       self.trending = trending
-      self.historyCount = historyCount
       self.isInProgress = isInProgress
-      self.coWatched = coWatched
       self.isMet = isMet
     }
   }
 
-  /// Writes one row of ``count`` floats.
-  package static func write(_ inputs: Inputs, to row: UnsafeMutableBufferPointer<Float>) {
-    precondition(row.count >= 14, "a row has \(count) features")
+  /// Writes a row of ``count`` floats for each candidate, row after row.
+  package static func write(
+    _ candidates: UnsafeBufferPointer<Inputs>, for profile: borrowing Profile,
+    to rows: UnsafeMutableBufferPointer<Float>
+  ) {
+    precondition(rows.count >= candidates.count * count, "a candidate has \(count) features")
+    guard let first = rows.baseAddress else { return }
+    let history = historyValue(profile.historyCount)
+    for (place, inputs) in candidates.enumerated() {
+      write(
+        inputs, history: history, genreAffinity: profile.genres.affinity(inputs.genres),
+        coWatched: profile.neighbours.values(inputs.ordinal), to: first + place * count)
+    }
+  }
+
+  @inline(__always)
+  private static func write(
+    _ inputs: Inputs, history: Float, genreAffinity: Float, coWatched: NeighbourSums.Values,
+    to row: UnsafeMutablePointer<Float>
+  ) {
     let similarity = bounded(inputs.similarity)
-    let history = historyValue(inputs.historyCount)
     row[0] = similarity
     row[1] = bounded(inputs.similarityLast)
     row[2] = bounded(inputs.popularity)
     row[3] = recency(ageDays: inputs.ageDays)
-    row[4] = bounded(inputs.genreAffinity)
+    row[4] = bounded(genreAffinity)
     row[5] = bounded(inputs.trending)
     row[6] = isNew(ageDays: inputs.ageDays) ? 1 : 0
     row[7] = history
     row[8] = inputs.isInProgress ? 1 : 0
     row[9] = similarity * history
-    row[10] = saturated(inputs.coWatched.sum)
-    row[11] = saturated(inputs.coWatched.recent)
-    row[12] = bounded(inputs.coWatched.share)
+    row[10] = saturated(coWatched.sum)
+    row[11] = saturated(coWatched.recent)
+    row[12] = bounded(coWatched.share)
     row[13] = inputs.isMet ? 1 : 0
   }
 
   /// One row as an array: for training, where there is time.
-  package static func row(_ inputs: Inputs) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-      write(inputs, to: buffer)
-      initialized = count
+  package static func row(_ inputs: Inputs, for profile: borrowing Profile) -> [Float] {
+    var row = [Float](repeating: 0, count: count)
+    withUnsafePointer(to: inputs) { inputs in
+      row.withUnsafeMutableBufferPointer {
+        write(UnsafeBufferPointer(start: inputs, count: 1), for: profile, to: $0)
+      }
     }
+    return row
   }
 
   /// 1 at the release and before it, a half after the half-life; 0 when the release is unknown.

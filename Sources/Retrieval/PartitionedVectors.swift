@@ -51,6 +51,30 @@ package struct PartitionedVectors: VectorSource {
     return parts[part].dot(local, query)
   }
 
+  /// The inner products of many titles' vectors with `query`, to the bit those of ``dot(_:_:)``. Vectors are fetched
+  /// ahead.
+  package func dots(
+    _ ordinals: UnsafeBufferPointer<UInt32>, _ query: UnsafeBufferPointer<Float>,
+    into products: UnsafeMutableBufferPointer<Float>
+  ) {
+    precondition(products.count >= ordinals.count, "there is room for every product")
+    let baseCount = parts[0].count
+    var start = 0
+    while start < ordinals.count {
+      var end = start
+      while end < ordinals.count, Int(ordinals[end]) < baseCount { end += 1 }
+      if end > start {
+        parts[0].dots(
+          UnsafeBufferPointer(rebasing: ordinals[start..<end]), query,
+          into: UnsafeMutableBufferPointer(rebasing: products[start..<end]))
+      } else {
+        products[start] = dot(ordinals[start], query)
+        end += 1
+      }
+      start = end
+    }
+  }
+
   package func copy(_ ordinals: Range<Int>, into rows: UnsafeMutableBufferPointer<Float>) {
     for (index, ordinal) in ordinals.enumerated() {
       let (part, local) = locate(ordinal)

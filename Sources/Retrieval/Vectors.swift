@@ -74,6 +74,18 @@ package struct Vectors: VectorSource, @unchecked Sendable {
     return product
   }
 
+  /// The inner products of many titles' vectors with `query`; the caller has looked at the ordinals.
+  func dots(
+    _ ordinals: UnsafeBufferPointer<UInt32>, _ query: UnsafeBufferPointer<Float>,
+    into products: UnsafeMutableBufferPointer<Float>
+  ) {
+    precondition(query.count >= dimensions, "the query is whole")
+    guard let start = query.baseAddress, let to = products.baseAddress, let from = ordinals.baseAddress,
+      let rows = rows.baseAddress
+    else { return }
+    mk_active().pointee.dot_halves_at(rows, rowStride, from, ordinals.count, start, dimensions, to)
+  }
+
   /// The first of `dimensions` halves of a title.
   func row(_ ordinal: Int) -> UnsafePointer<UInt16> {
     precondition(ordinal >= 0 && ordinal < count, "an ordinal of this part")

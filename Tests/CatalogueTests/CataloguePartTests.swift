@@ -28,12 +28,12 @@ import Testing
     for (ordinal, title) in titles.enumerated() {
       #expect(part.id(ordinal) == title.id && part.name(ordinal) == title.name)
       #expect(part.ordinal(ofID: title.id) == ordinal)
-      #expect(part.maturities[ordinal] == title.maturity)
-      #expect(part.releaseDays[ordinal] == title.released?.number)
+      #expect(part.facts(ordinal).maturity == title.maturity)
+      #expect(part.facts(ordinal).releaseDay == title.released?.number)
       #expect(part.contentHash(ordinal) == title.contentHash)
       #expect(Set(part.licences.licences(ordinal)) == Set(Licence.merged(title.licences)))
       let genres = part.genreNames.enumerated().filter {
-        part.genreSets[ordinal] >> UInt64($0.offset) & 1 == 1
+        part.facts(ordinal).genres >> UInt64($0.offset) & 1 == 1
       }
       #expect(Set(genres.map(\.element)) == Set(title.genres))
     }
@@ -120,7 +120,8 @@ import Testing
   @Test("offsets that go back, a wrong number of slots and too many titles are refused with their section")
   func refusals() throws {
     func refusal(_ change: (SegmentWriter) throws -> Void) throws -> Refusal? {
-      let writer = try SegmentWriter(path: directory.file("bad"), kind: "CTLG", formatVersion: 1)
+      let writer = try SegmentWriter(
+        path: directory.file("bad"), kind: "CTLG", formatVersion: CataloguePart.formatVersion)
       try change(writer)
       try writer.finish()
       do {

@@ -102,24 +102,22 @@ import Testing
 
   @Test("a stat with live bits past the end or of another size is refused")
   func badStat() throws {
-    func refusal(_ live: [UInt64], _ popularity: [UInt16], meta: [UInt64] = [70, 0, 0, 0]) throws -> Refusal?
-    {
-      let writer = try SegmentWriter(path: directory.file("bad"), kind: "STAT", formatVersion: 1)
+    func refusal(_ live: [UInt64], _ scores: [UInt32], meta: [UInt64] = [70, 0, 0, 0]) throws -> Refusal? {
+      let writer = try SegmentWriter(path: directory.file("bad"), kind: "STAT", formatVersion: 2)
       try writer.add("META", meta)
       try writer.add("LIVE", live)
-      try writer.add("POPU", popularity)
-      try writer.add("TRND", popularity)
+      try writer.add("SCOR", scores)
       try writer.finish()
       do {
         _ = try CatalogueStat(opening: MappedBytes(path: directory.file("bad")), name: "stat")
         return nil
       } catch { return error }
     }
-    let scores = [UInt16](repeating: 0, count: 70)
+    let scores = [UInt32](repeating: 0, count: 70)
     #expect(try refusal([0, 63], scores) == nil)
     #expect(try refusal([0, 64], scores)?.place == "stat section LIVE")
     #expect(try refusal([0], scores)?.place == "stat section LIVE")
-    #expect(try refusal([0, 0], Array(scores.dropLast()))?.place == "stat section POPU")
+    #expect(try refusal([0, 0], Array(scores.dropLast()))?.place == "stat section SCOR")
     #expect(try refusal([0, 0], scores, meta: [70, .max, 0, 0])?.code == .limitExceeded)
   }
 
@@ -189,5 +187,51 @@ import Testing
     #expect(view.popularity(0) == 0 && view.popularity(2) == 1)
     #expect(abs(view.popularity(1) - 0.123456) < 0.000025)
     #expect(view.trending(0) == 0 && view.trending(1) == 1)
+  }
+
+  @Test(
+    "many titles are found at once as they are one by one, by ids that are there, changed, gone or never were"
+  )
+  func foundMany() throws {
+    let (view, titles, base, _) = try grown()
+    let ids = titles.map(\.id) + (0..<base.count).map { base.id($0) } + ["", "nobody", "brand new"]
+    var found: [UInt32?] = [7]
+    view.find(ids.count, id: { ids[$0] }, found: &found)
+    #expect(found == ids.map { view.ordinal(ofID: $0) })
+    #expect(found.contains(nil) && found.contains { $0.map { Int($0) >= base.count } ?? false })
+    view.find(0, id: { ids[$0] }, found: &found)
+    #expect(found.isEmpty)
+  }
+
+  @Test("what is gathered of many titles is what each has, in base and tail")
+  func gathered() throws {
+    let titles = (0..<200).map { number -> Title in
+      var title = Title(id: "\(number)", name: "n", maturity: UInt8(number % 19))
+      if number % 3 != 0 { title.genres = ["g\(number % 40)", "h"] }
+      if number % 5 != 0 { title.released = Day(number: Int32(number * 100 - 9000)) }
+      return title
+    }
+    let base = try base(Array(titles.prefix(150)))
+    var writer = CataloguePartWriter(genreNames: base.genreNames)
+    for title in titles.dropFirst(150) { try writer.add(title) }
+    try writer.write(to: directory.file("more"))
+    var scores = TitleScores(count: 200)
+    for number in 0..<200 {
+      scores.popularity[number] = Float(number) / 200
+      scores.trending[number] = 1 - Float(number) / 200
+    }
+    let view = try view(base, open("more"), live: Bitmap(count: 200, filled: true), scores: scores)
+    let ordinals = [199, 0, 150, 149, 77, 77, 3] + [UInt32](0..<200)
+    var signals = [TitleSignals](repeating: TitleSignals(), count: ordinals.count)
+    ordinals.withUnsafeBufferPointer { ordinals in
+      signals.withUnsafeMutableBufferPointer { view.gather(ordinals, into: $0) }
+    }
+    for (ordinal, signal) in zip(ordinals, signals) {
+      let title = titles[Int(ordinal)]
+      #expect(signal.facts.maturity == title.maturity && signal.facts.releaseDay == title.released?.number)
+      #expect(signal.facts.genres.nonzeroBitCount == title.genres.count)
+      #expect(signal.facts == view.facts(ordinal))
+      #expect(signal.popularity == view.popularity(ordinal) && signal.trending == view.trending(ordinal))
+    }
   }
 }

@@ -31,7 +31,7 @@ struct ProfileFeaturesTests {
       event("4", title: "c", .hoverSkip), event("5", title: "d", .dislike), event("6", title: "e", .click),
       event("7", title: "f", .impression),
     ])
-    let weights = Dictionary(uniqueKeysWithValues: features.weighted.map { ($0.titleID, $0.weight) })
+    let weights = Dictionary(uniqueKeysWithValues: features.weighted.map { ($0.id, $0.weight) })
     #expect(isNear(weights["a"], 0.3 + 0.7 * 0.5))
     #expect(isNear(weights["b"], 1.5))
     #expect(isNear(weights["c"], -0.1))
@@ -73,7 +73,7 @@ struct ProfileFeaturesTests {
     let likes = (0..<20).map { event("l\($0)", title: "a", .like) }
     let dislikes = (0..<20).map { event("d\($0)", title: "b", .dislike) }
     let features = features(likes + dislikes)
-    let weights = Dictionary(uniqueKeysWithValues: features.weighted.map { ($0.titleID, $0.weight) })
+    let weights = Dictionary(uniqueKeysWithValues: features.weighted.map { ($0.id, $0.weight) })
     #expect(isNear(weights["a"], 3))
     #expect(isNear(weights["b"], -3))
   }
@@ -81,7 +81,7 @@ struct ProfileFeaturesTests {
   @Test("the latest titles make the vector, newest first")
   func latestTitles() {
     let features = features((0..<70).map { event("\($0)", title: "t\($0)", .play, secondsAgo: Int64($0)) })
-    #expect(features.weighted.map(\.titleID) == (0..<50).map { "t\($0)" })
+    #expect(features.weighted.map(\.id) == (0..<50).map { "t\($0)" })
     #expect(features.weighted.first?.at == testNow)
   }
 
@@ -97,10 +97,11 @@ struct ProfileFeaturesTests {
       event("6", title: "a", .like, secondsAgo: 1),
     ])
     #expect(
-      features.continueWatching == [
-        .init(titleID: "b", progress: 0.9, at: testNow.advanced(bySeconds: -30)),
-        .init(titleID: "a", progress: 0.4, at: testNow.advanced(bySeconds: -40)),
+      features.goingOn.map(\.started) == [
+        .init(progress: 0.9, at: testNow.advanced(bySeconds: -30)),
+        .init(progress: 0.4, at: testNow.advanced(bySeconds: -40)),
       ])
+    #expect(features.goingOn.map(\.id) == ["b", "a"])
     #expect(features.completed == ["d"])
   }
 
@@ -114,7 +115,7 @@ struct ProfileFeaturesTests {
     // The same when the earlier event arrives late.
     #expect(features([ended, begun]).continueWatching.isEmpty)
     let again = event("3", .progress, secondsAgo: 10, progress: 0.1)
-    #expect(features([begun, ended, again]).continueWatching.map(\.progress) == [0.1])
+    #expect(features([begun, ended, again]).goingOn.map(\.started?.progress) == [0.1])
     #expect(features([ended]).completed == (kind == .complete ? ["t"] : []))
   }
 
@@ -174,6 +175,15 @@ struct ProfileFeaturesTests {
   }
 }
 
+extension ProfileFeatures {
+  fileprivate var weighted: [Title] { titles.filter { $0.weight != 0 } }
+  fileprivate var goingOn: [Title] { continueWatching.map { titles[$0] } }
+  fileprivate var completed: Set<String> { Set(titles.filter(\.isCompleted).map(\.id) + finished) }
+  fileprivate var rejected: Set<String> { Set(titles.filter(\.isRejected).map(\.id)) }
+  fileprivate var becauseOf: [String] { titles.filter(\.isBecause).map(\.id) }
+  fileprivate var met: [String] { titles.map(\.id) }
+}
+
 /// Events of few titles and few moments, so that all ties and rules meet.
 func randomEvents(count: Int, profiles: Int = 1, using random: inout SplitMix) -> [Event] {
   (0..<count).map { index in
@@ -224,7 +234,7 @@ struct ProfileHistoryTests {
     #expect(ProfileFeatures.compute(history, definitions: definitions, now: testNow).completed == ["a", "b"])
     history.insert(event("again", title: "a", .progress, secondsAgo: 1, progress: 0.3))
     let features = ProfileFeatures.compute(history, definitions: definitions, now: testNow)
-    #expect(features.completed == ["b"] && features.continueWatching.map(\.titleID) == ["a"])
+    #expect(features.completed == ["b"] && features.goingOn.map(\.id) == ["a"])
   }
 
   @Test("events lie by event time, wherever in the order they arrive, and a repeated one once")

@@ -38,6 +38,16 @@ struct VectorsTests {
     let query = unit([1, 2, 3, 4, 5, 6, 7, 8])
     query.withUnsafeBufferPointer { query in
       for ordinal in 0..<7 { #expect(parts.dot(UInt32(ordinal), query) == whole.dot(ordinal, query)) }
+      // Many at once, across both parts and in any order.
+      for ordinals: [UInt32] in [
+        [], [6], [0, 1, 2, 3], [6, 5, 4], [0, 4, 1, 5, 6, 3, 3, 2, 0, 1, 2, 3, 0, 6],
+      ] {
+        var products = [Float](repeating: 9, count: ordinals.count)
+        ordinals.withUnsafeBufferPointer { ordinals in
+          products.withUnsafeMutableBufferPointer { parts.dots(ordinals, query, into: $0) }
+        }
+        #expect(products == ordinals.map { parts.dot($0, query) })
+      }
     }
     var left = [Float](repeating: 0, count: 56)
     var right = left

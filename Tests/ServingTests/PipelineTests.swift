@@ -118,6 +118,12 @@ import Testing
     let trending = try #require(outcome.row("trending"))
     #expect(trending.titles.first?.id == "a50")
     #expect(trending.titles.count == 3)
+    // Within a second it is what it was, and then what the region watches by then.
+    kitchen.histories.state.withLock { $0.trending = [.init(titleID: "a51", score: 9)] }
+    #expect(try kitchen.rank(.test("stranger", titlesPerRow: 3)).row("trending")?.titles.first?.id == "a50")
+    kitchen.time.advance(milliseconds: 2000)
+    let later = try #require(try kitchen.rank(.test("stranger", titlesPerRow: 3)).row("trending"))
+    #expect(later.titles.first?.id == "a51" && !later.titles.map(\.id).contains("a50"))
   }
 
   @Test func `a pinned title stands at its position unless the profile may not see it`() throws {

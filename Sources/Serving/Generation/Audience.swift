@@ -6,8 +6,9 @@ internal import Synchronization
 /// Who may be shown what: one country up to one maturity in one generation, with the lists that fill rows when
 /// nothing better is there.
 ///
-/// Everything in it is licensed for as long as it is valid; ``CatalogueView/isLicensed(_:_:at:)`` is asked again for
-/// each title that is shown, so that a late refresh shows too little rather than too much.
+/// Everything in it is licensed for as long as it is valid; when it isn't any more, or a title is not in it,
+/// ``CatalogueView/isLicensed(_:_:at:)`` is asked for each title that is shown: a late refresh shows too little rather than
+/// too much.
 package final class Audience: Sendable {
   /// Enough for every row at its largest after the profile's own titles were taken out: 8 × 100 + 100, rounded up.
   static let popularCountMax = 1024
@@ -22,8 +23,8 @@ package final class Audience: Sendable {
   /// The most popular first.
   package let popular: [UInt32]
   package let trending: [UInt32]
-  /// The built-in score of each: read for every request, and scattered over the statistics otherwise.
-  let trendingScores: [Float]
+  /// What trends in the region now, and the stamp of what it was made of.
+  private let blended = Mutex<(stamp: UInt64, ordinals: [UInt32])?>(nil)
   /// The newest first.
   package let new: [UInt32]
 
@@ -39,8 +40,17 @@ package final class Audience: Sendable {
     let today = Day(of: moment)
     popular = view.popular(Self.popularCountMax, allowed: allowed.bitmap)
     trending = view.trending(Self.trendingCountMax, allowed: allowed.bitmap)
-    trendingScores = trending.map { view.trending($0) }
     new = view.new(Self.newCountMax, on: today, allowed: allowed.bitmap)
+  }
+
+  /// What trends in the region and what the snapshot knew of it as one list, best first. Whoever comes first after the
+  /// region's was made again makes this one.
+  func trending(_ live: TrendingCache.Live, _ view: CatalogueView) -> [UInt32] {
+    let known = blended.withLock { $0.flatMap { $0.stamp == live.stamp ? $0.ordinals : nil } }
+    if let known { return known }
+    let ordinals = TrendingCache.blend(live, builtIn: trending, view, allowed: allowed.bitmap)
+    blended.withLock { $0 = (live.stamp, ordinals) }
+    return ordinals
   }
 }
 

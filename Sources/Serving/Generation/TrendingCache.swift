@@ -16,22 +16,28 @@ final class TrendingCache: Sendable {
     var score: Float
   }
 
-  private struct State {
+  /// The region's trending titles that are in this generation, best first, 0 < score ≤ 1.
+  struct Live: Sendable {
     var entries: [Entry] = []
+    /// Another for each time that they were made.
+    var stamp: UInt64 = 0
+  }
+
+  private struct State {
+    var live = Live()
     var until = Instant(nanoseconds: 0)
   }
 
   private let state = Mutex(State())
 
-  /// The region's trending titles that are in this generation, best first, 0 < score ≤ 1.
-  func entries(
+  func live(
     _ view: CatalogueView, _ histories: any HistorySource, _ definitions: FeatureDefinitions,
     time: any TimeSource
-  ) -> [Entry] {
+  ) -> Live {
     let instant = time.instant
     // Whoever comes first makes it; the others take the old one meanwhile.
-    let known = state.withLock { state -> [Entry]? in
-      if instant < state.until { return state.entries }
+    let known = state.withLock { state -> Live? in
+      if instant < state.until { return state.live }
       state.until = instant.advanced(byMilliseconds: Self.holdMilliseconds)
       return nil
     }
@@ -44,12 +50,26 @@ final class TrendingCache: Sendable {
         guard title.score > 0, let ordinal = view.ordinal(ofID: title.titleID) else { return nil }
         return Entry(ordinal: ordinal, score: title.score / most)
       } : []
-    state.withLock { $0.entries = entries }
-    return entries
+    return state.withLock { state in
+      state.live = Live(entries: entries, stamp: state.live.stamp + 1)
+      return state.live
+    }
+  }
+
+  /// Live titles and those that the snapshot knew of, best first, each once: of those that are allowed.
+  static func blend(_ live: Live, builtIn: [UInt32], _ view: CatalogueView, allowed: Bitmap) -> [UInt32] {
+    var scores: [UInt32: Float] = [:]
+    for entry in live.entries where allowed[Int(entry.ordinal)] && scores[entry.ordinal] == nil {
+      scores[entry.ordinal] = blend(live: entry.score, builtIn: view.trending(entry.ordinal))
+    }
+    for ordinal in builtIn where scores[ordinal] == nil {
+      scores[ordinal] = blend(live: 0, builtIn: view.trending(ordinal))
+    }
+    return scores.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.map(\.key)
   }
 
   /// Live and built-in scores, each 0...1, as one.
-  static func blend(live: Float, builtIn: Float) -> Float {
+  private static func blend(live: Float, builtIn: Float) -> Float {
     liveShare * live + (1 - liveShare) * builtIn
   }
 }

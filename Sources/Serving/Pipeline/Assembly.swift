@@ -10,6 +10,7 @@ struct Assembly {
   private let scratch: RankScratch
   private let catalogue: CatalogueView
   private let country: CountryCode
+  private let isAudienceValid: Bool
   private(set) var rungs: [Rung]
   private var isShort = false
 
@@ -18,6 +19,7 @@ struct Assembly {
     self.scratch = scratch
     catalogue = pass.generation.catalogue
     country = CountryCode(ofRequest: pass.request.country)
+    isAudienceValid = pass.audience.allowed.isValid(at: pass.now)
     rungs = pass.rungs
   }
 
@@ -68,8 +70,10 @@ struct Assembly {
 
   // MARK: What may be shown
 
+  /// What the audience allows is allowed for as long as it is valid: the windows themselves are asked for the rest.
   private func isPermitted(_ ordinal: UInt32) -> Bool {
-    catalogue.isLive(ordinal) && catalogue.maturity(ordinal) <= pass.request.maturityMax
+    if isAudienceValid, pass.audience.allowed.bitmap[Int(ordinal)] { return true }
+    return catalogue.isLive(ordinal) && catalogue.maturity(ordinal) <= pass.request.maturityMax
       && catalogue.isLicensed(ordinal, country, at: pass.now)
   }
 

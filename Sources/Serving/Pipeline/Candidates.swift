@@ -16,7 +16,7 @@ struct Candidates {
   private(set) var count = 0
   private(set) var ordinals: [UInt32] = []
   /// Cosine to the profile's vector; 0 until it is known.
-  var similarities: [Float] = []
+  private(set) var similarities: [Float] = []
   /// The source that brought it first.
   private(set) var firstSources: [CandidateSource] = []
   private(set) var sources: [Sources] = []
@@ -60,6 +60,15 @@ struct Candidates {
     scores.append(0)
     count += 1
     return true
+  }
+
+  /// `body` fills in the similarity of each ordinal.
+  mutating func setSimilarities(
+    _ body: (UnsafeBufferPointer<UInt32>, UnsafeMutableBufferPointer<Float>) -> Void
+  ) {
+    ordinals.withUnsafeBufferPointer { ordinals in
+      similarities.withUnsafeMutableBufferPointer { body(ordinals, $0) }
+    }
   }
 
   func index(of ordinal: UInt32) -> Int? { table.value(ordinal) }

@@ -29,7 +29,7 @@ struct Gathering {
   /// The vectors are `nil` where there are none. What the request is about comes first, since the surface is about it.
   mutating func run(
     context: UInt32?, vector: UnsafeBufferPointer<Float>?, last: UnsafeBufferPointer<Float>?,
-    trending: [TrendingCache.Entry]
+    trending: [UInt32]
   ) {
     self.context = context
     let quotas = generation.policy.quotas
@@ -37,7 +37,7 @@ struct Gathering {
     if let context { searchLike(context, quotas.becauseYouWatched) }
     if let vector { search(vector, .similar, quotas.similar) }
     if let last, rung != .popularOnly { search(last, .becauseYouWatched, quotas.becauseYouWatched) }
-    addTrending(trending, quotas.trending)
+    add(trending, .trending, quotas.trending)
     add(audience.new, .new, quotas.new)
     add(audience.popular, .popular, quotas.popular)
     // What other sources brought twice leaves room: for these first, and for what is popular where they end.
@@ -73,7 +73,7 @@ struct Gathering {
   private mutating func addCoWatched(_ quota: Int) {
     var keys: [UInt64] = []
     swap(&keys, &scratch.keys)
-    scratch.profile.neighbours.best(quota, into: &keys) {
+    scratch.profile.ranked.neighbours.best(quota, into: &keys) {
       isAllowed($0) && !scratch.profile.met.contains($0) && scratch.candidates.index(of: $0) == nil
     } body: {
       scratch.candidates.add($0, .similar)
@@ -126,24 +126,5 @@ struct Gathering {
       outcome.count = min(max(outcome.count, 0), count)
       return outcome
     }
-  }
-
-  /// What the region watches now and what the snapshot knew, best first.
-  private mutating func addTrending(_ live: [TrendingCache.Entry], _ quota: Int) {
-    guard quota > 0 else { return }
-    var blended: [(ordinal: UInt32, score: Float)] = []
-    blended.reserveCapacity(live.count + audience.trending.count)
-    scratch.shown.removeAll()
-    for entry in live where isAllowed(entry.ordinal) {
-      guard scratch.shown.insert(entry.ordinal, 0) == nil else { continue }
-      let builtIn = generation.catalogue.trending(entry.ordinal)
-      blended.append((entry.ordinal, TrendingCache.blend(live: entry.score, builtIn: builtIn)))
-    }
-    for (place, ordinal) in audience.trending.enumerated()
-    where isAllowed(ordinal) && !scratch.shown.contains(ordinal) {
-      blended.append((ordinal, TrendingCache.blend(live: 0, builtIn: audience.trendingScores[place])))
-    }
-    blended.sort { ($0.score, $1.ordinal) > ($1.score, $0.ordinal) }
-    for entry in blended.prefix(quota) { scratch.candidates.add(entry.ordinal, .trending) }
   }
 }

@@ -104,74 +104,16 @@ final class RankPipeline {
 
   private func score(_ pass: inout Pass) {
     let generation = pass.generation
-    let count = scratch.candidates.count
-    if pass.hasVector {
-      let vector = UnsafeBufferPointer(query(generation))
-      for index in 0..<count where scratch.candidates.similarities[index] == 0 {
-        scratch.candidates.similarities[index] = generation.vectors.dot(
-          scratch.candidates.ordinals[index], vector)
-      }
-    }
-    guard !pass.rungs.contains(.popularOnly) else { return orderByRetrieval(pass) }
-    let today = pass.now.days
-    let width = CandidateFeatures.count
-    var done = 0
-    while done < count {
-      guard time.instant <= pass.plan.ranking, !pass.job.cancellation.isCancelled else { break }
-      // As many as the ranker scores at once between two looks at the clock: some 10 to 100 µs.
-      let end = min(done + generation.ranker.blockCount, count)
-      for index in done..<end {
-        CandidateFeatures.write(
-          inputs(index, pass, today: today),
-          to: UnsafeMutableBufferPointer(rebasing: scratch.rows[index * width..<(index + 1) * width]))
-      }
-      stages.scorer.score(
-        UnsafeBufferPointer(rebasing: scratch.rows[done * width..<end * width]), count: end - done,
-        into: UnsafeMutableBufferPointer(rebasing: scratch.scores[done..<end]), in: generation,
-        scratch: scratch.ranker)
-      done = end
-    }
-    // Scores of two kinds have no common order, so it's all or none.
-    guard done == count, time.instant <= pass.plan.ranking else {
-      pass.rungs.append(.retrievalOrder)
-      return orderByRetrieval(pass)
-    }
-    let boost = generation.policy.recencyBoost
-    for index in 0..<count {
-      var score = RankerModel.probability(scratch.scores[index])
-      if boost.weight > 0 {
-        let age = generation.catalogue.ageDays(scratch.candidates.ordinals[index], today)
-        score +=
-          CandidateFeatures.recency(ageDays: age, halfLifeDays: Float(boost.halfLifeDays))
-          * Float(boost.weight)
-      }
-      scratch.candidates.scores[index] = score.isFinite ? score : 0
-    }
-  }
-
-  private func inputs(_ index: Int, _ pass: Pass, today: Float) -> CandidateFeatures.Inputs {
-    let generation = pass.generation
-    let ordinal = scratch.candidates.ordinals[index]
-    let last = pass.hasLast ? generation.vectors.dot(ordinal, UnsafeBufferPointer(lastQuery(generation))) : 0
-    return CandidateFeatures.Inputs(
-      similarity: scratch.candidates.similarities[index], similarityLast: last,
-      popularity: generation.catalogue.popularity(ordinal),
-      ageDays: generation.catalogue.ageDays(ordinal, today),
-      genreAffinity: scratch.profile.genres.affinity(generation.catalogue.genres(ordinal)),
-      trending: generation.catalogue.trending(ordinal), historyCount: scratch.profile.historyCount,
-      isInProgress: scratch.profile.inProgress.contains(ordinal),
-      coWatched: scratch.profile.neighbours.values(ordinal), isMet: scratch.profile.met.contains(ordinal))
-  }
-
-  /// Similarity, or popularity for a profile without a vector.
-  private func orderByRetrieval(_ pass: Pass) {
-    for index in 0..<scratch.candidates.count {
-      let score =
-        pass.hasVector
-        ? scratch.candidates.similarities[index]
-        : pass.generation.catalogue.popularity(scratch.candidates.ordinals[index])
-      scratch.candidates.scores[index] = score.isFinite ? score : 0
-    }
+    let scoring = Scoring(
+      generation: generation, scorer: stages.scorer, time: time, scratch: scratch, today: pass.now.days,
+      vector: pass.hasVector ? UnsafeBufferPointer(query(generation)) : nil,
+      last: pass.hasLast ? UnsafeBufferPointer(lastQuery(generation)) : nil)
+    scoring.compare()
+    guard !pass.rungs.contains(.popularOnly) else { return scoring.orderByRetrieval() }
+    let cancellation = pass.job.cancellation
+    if scoring.run(until: pass.plan.ranking, isCancelled: { cancellation.isCancelled }) { return }
+    pass.rungs.append(.retrievalOrder)
+    scoring.orderByRetrieval()
   }
 
   // MARK: Retrieval
@@ -180,11 +122,12 @@ final class RankPipeline {
     var gathering = Gathering(
       generation: pass.generation, audience: pass.audience, retriever: stages.retriever, time: time,
       deadline: pass.plan.retrieval, scratch: scratch)
-    let trending = pass.generation.trending.entries(
+    let live = pass.generation.trending.live(
       pass.generation.catalogue, histories, pass.generation.features, time: time)
     gathering.run(
       context: pass.context, vector: pass.hasVector ? UnsafeBufferPointer(query(pass.generation)) : nil,
-      last: pass.hasLast ? UnsafeBufferPointer(lastQuery(pass.generation)) : nil, trending: trending)
+      last: pass.hasLast ? UnsafeBufferPointer(lastQuery(pass.generation)) : nil,
+      trending: pass.audience.trending(live, pass.generation.catalogue))
     guard let rung = gathering.rung else { return }
     pass.rungs.append(rung)
     // What is left is popular titles and lists, in the order of popularity.
@@ -236,11 +179,4 @@ struct Pass {
 extension Timestamp {
   /// Days since 1970, with their fraction.
   var days: Float { Float(Double(milliseconds) / 86_400_000) }
-}
-
-extension CatalogueView {
-  /// Days from the release until `today`, below zero before it; `nil` when the release isn't known.
-  func ageDays(_ ordinal: UInt32, _ today: Float) -> Float? {
-    releaseDay(ordinal).map { today - Float($0) }
-  }
 }
