@@ -1,6 +1,7 @@
 import Base
 import Catalogue
 import Control
+import Ranking
 import Snapshots
 import Testing
 
@@ -156,6 +157,44 @@ struct SnapshotBuildTests {
     again.sequence = 1
     #expect { try build(again) } throws: { ($0 as? Fault)?.code == .failedPrecondition }
     #expect(try SystemDisk().list("\(directory.path)/out/building").isEmpty)
+  }
+
+  @Test("a parent's ranker that wants features which candidates no longer have is refused before the work")
+  func oldRanker() throws {
+    let path = try workspace("one", titles: 200)
+    _ = try build(options(path))
+    let library = try library()
+    let first = try library.open(1)
+    // As the parent would be, had an earlier version of this builder made it.
+    let names = Array(CandidateFeatures.names.prefix(10))
+    let old = "\(directory.path)/old.ranker"
+    try RankerParameters(
+      features: names, shape: RankerShape(featureCount: 10, widths: [1]),
+      means: names.map { _ in 0 }, scales: names.map { _ in 1 }, weights: [names.map { _ in 1 }],
+      biases: [[0]]
+    ).write(to: old)
+    var sources: [SnapshotBuilder.Source] = []
+    for segment in first.manifest.segments {
+      let file = "\(directory.path)/\(segment.kind)-\(segment.name)"
+      let mapped = try first.segment(kind: segment.kind, name: segment.name)
+      try withExtendedLifetime(mapped) { try SystemDisk().write(mapped.bytes, to: file, at: 0) }
+      sources.append(
+        .init(kind: segment.kind, name: segment.name, path: segment.kind == "ranker" ? old : file))
+    }
+    var manifest = first.manifest
+    (manifest.segments, manifest.sequence) = ([], 2)
+    _ = try SnapshotBuilder(library: library, key: Self.key).build(manifest, from: sources)
+
+    var options = options(path)
+    options.parent = 2
+    #expect { try build(options) } throws: { error in
+      let fault = error as? Fault
+      return fault?.code == .invalidArgument && fault?.message.contains("--ranker") == true
+    }
+    let given = "\(directory.path)/given.ranker"
+    try DefaultRanker.parameters.write(to: given)
+    options.rankerPath = given
+    #expect(try build(options).version.sequence == 3)
   }
 
   @Test("golden queries name live titles, ten expected for each")

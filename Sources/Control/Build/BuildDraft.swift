@@ -33,26 +33,12 @@ struct BuildDraft {
 
   /// Ranker, features and policy: given ones, or the last known, or defaults.
   mutating func addSmallSegments(
-    _ options: SnapshotBuild.Options, defaults parent: ParentSnapshot?, scratch: ScratchDirectory
+    _ options: SnapshotBuild.Options, ranker: [UInt8], defaults parent: ParentSnapshot?,
+    scratch: ScratchDirectory
   ) throws {
-    let ranker = scratch.file("ranker", "all")
-    if let path = options.rankerPath {
-      // Opened here, so that a wrong file fails on the builder's desk and not on every replica.
-      let bytes = try disk.read(path, limit: Self.smallByteCountMax)
-      let model = try RankerSegment.open(MappedBytes(copying: bytes), name: path)
-      guard model.features == CandidateFeatures.names else {
-        throw Fault(
-          .invalidArgument,
-          "the ranker \(path) wants the features \(model.features.joined(separator: " ").prefix(512)), "
-            + "and candidates have \(CandidateFeatures.names.joined(separator: " ")): train it on these")
-      }
-      try disk.writeDurably(bytes, to: ranker)
-    } else if let parent {
-      try parent.write("ranker", "all", to: ranker, disk: disk)
-    } else {
-      try DefaultRanker.parameters.write(to: ranker)
-    }
-    add("ranker", "all", ranker)
+    let rankerPath = scratch.file("ranker", "all")
+    try disk.writeDurably(ranker, to: rankerPath)
+    add("ranker", "all", rankerPath)
 
     let features = scratch.file("features", "all")
     if let definitions = options.features {

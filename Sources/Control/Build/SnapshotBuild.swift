@@ -75,8 +75,9 @@ package struct SnapshotBuild: Sendable {
     let parent = try options.parent.map { try ParentSnapshot(library.open($0)) }
     let sequence = try nextSequence(in: library)
     let scratch = try ScratchDirectory("\(options.output)/building", disk: disk)
+    let ranker = try RankerChoice.bytes(options, parent: parent, scratch: scratch, disk: disk)
     var draft = try titles(of: workspace, parent: parent, scratch: scratch)
-    try draft.addSmallSegments(options, defaults: parent, scratch: scratch)
+    try draft.addSmallSegments(options, ranker: ranker, defaults: parent, scratch: scratch)
     report(.sign, 0)
     let version = try sign(draft, sequence: sequence, parent: parent, workspace: workspace, library: library)
     report(.sign, 1)
