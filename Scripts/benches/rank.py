@@ -1,7 +1,7 @@
 """Rank end to end: a replica, mutual TLS, a load generator in a process of its own.
 
-One control node, one region of one replica, a generated catalogue; profiles get histories as events before anything
-is measured. The load is open: its schedule doesn't wait for answers, and latency counts from the moment that the
+One control node, one region of one replica, a generated catalogue, a ranker of layers in bytes that was trained on a smaller
+one; profiles get histories as events before anything is measured. The load is open: its schedule doesn't wait for answers, and latency counts from the moment that the
 schedule wanted, so a stalled server can't hide. Then:
   rank_per_second_max  the highest offered rate that is sustained: 99 % of it answered in each second, no call failed,
                        p99 within 50 ms, and at most 0.1 % of replies shortened because of load (a rung of the ladder)
@@ -101,13 +101,19 @@ def data(options):
     library = ["--library", str(home / "library"), "--key", str(home / "signing.key")]
     if not (home / "signing.key").exists():
         maker.run("keys", "generate", str(home / "signing.key"))
+    ranker = home / "ranker"
+    if not ranker.exists():
+        # Snapshots of before have another one.
+        shutil.rmtree(home / "library", ignore_errors=True)
+        train_ranker(maker, home / "training", ranker)
+    library += ["--ranker", str(ranker)]
     # A directory is there when it is complete: it is made under another name.
     if not (home / "catalogue-1").exists():
         progress(f"generating {options.titles:,} titles")
         shutil.rmtree(home / "making", ignore_errors=True)
         maker.run("catalog", "generate", *common, "--out", str(home / "making"), timeout=3600)
         (home / "making").rename(home / "catalogue-1")
-    built = sequences(maker, home, library)
+    built = sequences(maker, home, library[:4])
     if 1 not in built:
         progress("building snapshot 1")
         maker.run("snapshot", "build", str(home / "catalogue-1"), *library, "--sequence", "1", timeout=3600)
@@ -122,6 +128,18 @@ def data(options):
                   timeout=3600)
         shutil.rmtree(home / "making")
     return home
+
+
+def train_ranker(maker, directory, out):
+    """Layers trained on a catalogue of 20,000 titles, then brought to bytes."""
+    progress("training a ranker")
+    shutil.rmtree(directory, ignore_errors=True)
+    workspace, floats, rows = (str(directory / name) for name in ("catalogue", "floats", "rows"))
+    maker.run("catalog", "generate", "--titles", "20000", "--profiles", "4000", "--seed", "2", "--out", workspace)
+    maker.run("train", workspace, "--out", floats, "--rows", rows, timeout=600)
+    maker.run("model", "quantise", floats, "--rows", f"{rows}/train-features.npy", "--groups",
+              f"{rows}/train-groups.npy", "--out", str(out))
+    shutil.rmtree(directory)
 
 
 def is_old(home):
