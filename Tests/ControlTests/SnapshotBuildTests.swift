@@ -10,13 +10,13 @@ struct SnapshotBuildTests {
   private static let key = TestFleet().key
   private let directory = TemporaryDirectory()
 
-  private func workspace(_ name: String, titles: Int = 3000, changed: Double = 0, prefix: String = "syn-")
-    throws
-    -> String
-  {
+  private func workspace(
+    _ name: String, titles: Int = 3000, profiles: Int = 60, changed: Double = 0, prefix: String = "syn-"
+  ) throws -> String {
     let path = "\(directory.path)/\(name)"
     _ = try CatalogueGenerator(
-      titleCount: titles, profileCount: 60, seed: 3, idPrefix: prefix, changePercent: changed, changeSeed: 5
+      titleCount: titles, profileCount: profiles, seed: 3, idPrefix: prefix, changePercent: changed,
+      changeSeed: 5
     ).write(to: path)
     return path
   }
@@ -53,7 +53,7 @@ struct SnapshotBuildTests {
     #expect(first.version.manifest.isSynthetic)
     #expect(
       first.version.manifest.segments.map(\.key.description) == [
-        "catalogue/base", "space/all", "vectors/base", "index/base", "statistics/all", "neighbours/all",
+        "catalogue/base", "space/all", "vectors/base", "index/base", "statistics/all", "neighbours/base",
         "golden/all",
         "ranker/all",
         "features/all", "policy/all",
@@ -72,9 +72,9 @@ struct SnapshotBuildTests {
       report.version.manifest.segments.filter { $0.name == "base" }.map(\.digest)
     }
     #expect(bases[0] == bases[1])
-    // What must travel is the tail, the statistics, the neighbours and the golden queries, and nothing of the rest.
+    // What must travel is the tails, the statistics and the golden queries, and nothing of the rest.
     let moved = second.version.manifest.segments.filter {
-      $0.name == "tail" || ["statistics", "neighbours", "golden"].contains($0.kind)
+      $0.name == "tail" || ["statistics", "golden"].contains($0.kind)
     }
     #expect(second.bytesNew <= moved.reduce(0) { $0 + $1.byteCount })
 
@@ -116,6 +116,33 @@ struct SnapshotBuildTests {
     #expect(!second.isFull && second.tailCount == 0 && second.bytesNew == 0)
     #expect(!second.version.manifest.segments.contains { $0.name == "tail" })
     #expect(second.line.contains("0.0 % new since 1") || second.line.contains("(0.0 %)"))
+  }
+
+  @Test("who watched the same stays as it was written until too much of it has changed, and then comes anew")
+  func neighbours() throws {
+    func neighbours(_ sequence: UInt64) throws -> (base: Digest, titles: TitleNeighbours, pairs: Int) {
+      let snapshot = try library().open(sequence)
+      let base = try snapshot.segment(kind: "neighbours", name: "base")
+      let tail = snapshot.segments(kind: "neighbours").first { $0.name == "tail" }
+      let titles = try TitleNeighbours(
+        base: NeighbourBase.open(base, name: "base"),
+        tail: tail.map { try NeighbourTail(opening: $0.mapped, name: "tail") })
+      var pairs = 0
+      for title in 0..<UInt32(titles.titleCount) { titles.forEach(of: title) { _, _ in pairs += 1 } }
+      return (Digest(of: base.bytes), titles, pairs)
+    }
+    var options = options(try workspace("one", titles: 500, profiles: 300))
+    _ = try build(options)
+    options.parent = 1
+    options.workspace = try workspace("two", titles: 500, profiles: 302, changed: 3)
+    _ = try build(options)
+    options.workspace = try workspace("three", titles: 500, profiles: 900, changed: 3)
+    let third = try build(options)
+    let all = try (1...3).map { try neighbours(UInt64($0)) }
+    #expect(all[0].pairs > 0 && all[1].pairs > 0)
+    #expect(all[1].base == all[0].base)
+    #expect(!third.isFull && all[2].base != all[0].base && all[2].pairs > all[0].pairs)
+    #expect(all[2].titles.titleCount == 500 + third.tailCount)
   }
 
   @Test("removed titles are dead, and a catalogue that is another one is built whole")

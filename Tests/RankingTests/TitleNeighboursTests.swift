@@ -13,7 +13,8 @@ struct TitleNeighboursTests {
     let path = try temporaryFile()
     defer { unlink(path) }
     try NeighbourWriter.write(titleCount: titleCount, wanted: wanted, to: path)
-    return try TitleNeighbours(opening: MappedBytes(copying: bytes(path)), name: "neighbours/all")
+    return try TitleNeighbours(
+      base: NeighbourBase.open(MappedBytes(copying: bytes(path)), name: "neighbours/base"))
   }
 
   private func bytes(_ path: String) throws -> [UInt8] { try SystemDisk().read(path, limit: 1 << 24) }
@@ -33,6 +34,22 @@ struct TitleNeighboursTests {
     #expect(abs(list(neighbours, 0)[0].1 - 3 / (powf(3, 1.3) + 20)) < 1e-4)
     #expect(abs(list(neighbours, 0)[1].1 - 2 / (powf(3, 0.9) * powf(4, 0.4) + 20)) < 1e-4)
     #expect(list(neighbours, 5).isEmpty && list(neighbours, 6).isEmpty && list(neighbours, 7).isEmpty)
+  }
+
+  @Test("the same people give the same bytes, whatever the threads")
+  func threads() throws {
+    let path = try temporaryFile()
+    defer { unlink(path) }
+    var random = SplitMix(seed: 9)
+    let wanted: [[UInt32]] = (0..<400).map { _ in
+      Array(Set((0..<9).map { _ in UInt32.random(in: 0..<300, using: &random) })).sorted()
+    }
+    var digests: Set<Digest> = []
+    for threads in 1...4 {
+      try NeighbourWriter.write(titleCount: 300, wanted: wanted, to: path, threads: threads)
+      digests.insert(Digest(of: try bytes(path)))
+    }
+    #expect(digests.count == 1)
   }
 
   @Test("a profile's best are those of sums over all pairs, worked out one by one")
@@ -111,19 +128,20 @@ struct TitleNeighboursTests {
     let whole = try bytes(path)
     for count in stride(from: 0, to: whole.count, by: 61) {
       #expect(throws: Refusal.self) {
-        try TitleNeighbours(opening: MappedBytes(copying: Array(whole.prefix(count))), name: "n")
+        try NeighbourBase.open(MappedBytes(copying: Array(whole.prefix(count))), name: "n")
       }
     }
     func write(_ offsets: [UInt32], _ ordinals: [UInt32], scale: Float = 1) throws -> TitleNeighbours {
       let writer = try SegmentWriter(
-        path: path, kind: TitleNeighbours.kind, formatVersion: TitleNeighbours.formatVersion)
+        path: path, kind: NeighbourBase.kind, formatVersion: NeighbourBase.formatVersion)
       try writer.add("HEAD", [UInt32(offsets.count - 1), 0, 0, 0])
       try writer.add("OFFS", offsets)
       try writer.add("ORDS", ordinals)
       try writer.add("WGTS", ordinals.map { _ in UInt16(9) })
       try writer.add("SCAL", [Float](repeating: scale, count: offsets.count - 1))
       try writer.finish()
-      return try TitleNeighbours(opening: MappedBytes(copying: bytes(path)), name: "n")
+      return try TitleNeighbours(
+        base: NeighbourBase.open(MappedBytes(copying: bytes(path)), name: "n"))
     }
     let odd = try write([0, 2], [0, 1])
     #expect(list(odd, 0).map(\.0) == [0])

@@ -87,7 +87,7 @@ import Testing
 
   @Test(arguments: [
     "policy/all", "golden/all", "features/all", "statistics/all", "catalogue/base", "index/base",
-    "neighbours/all",
+    "neighbours/base",
   ])
   func `a segment of nonsense is refused by its name`(segment: String) {
     var snapshot = TestSnapshot()

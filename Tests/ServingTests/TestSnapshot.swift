@@ -127,7 +127,7 @@ struct TestSnapshot {
     }
     if !wanted.isEmpty {
       try NeighbourWriter.write(titleCount: count + tailCount, wanted: wanted, to: "\(work.path)/neighbours")
-      sources.append(.init(kind: "neighbours", name: "all", path: "\(work.path)/neighbours"))
+      sources.append(.init(kind: "neighbours", name: "base", path: "\(work.path)/neighbours"))
     }
     for (key, bytes) in replaced {
       guard let source = sources.first(where: { "\($0.kind)/\($0.name)" == key }) else {

@@ -1,5 +1,6 @@
 internal import Base
 internal import Catalogue
+internal import Ranking
 internal import Retrieval
 internal import Snapshots
 
@@ -20,6 +21,19 @@ struct ParentSnapshot {
       throw Refusal(
         .unreadable, at: "vectors/base", "has \(vectors.count) titles where the catalogue has \(base.count)")
     }
+  }
+
+  /// The base's lists of who watched the same; `nil` in a snapshot from before there were any.
+  func neighbours() throws(Refusal) -> NeighbourLists? {
+    guard snapshot.segments(kind: "neighbours").contains(where: { $0.name == "base" }) else { return nil }
+    let lists = try NeighbourBase.open(
+      try snapshot.segment(kind: "neighbours", name: "base"), name: "neighbours/base")
+    guard lists.count == base.count else {
+      throw Refusal(
+        .unreadable, at: "neighbours/base",
+        "has \(lists.count) titles where the catalogue has \(base.count)")
+    }
+    return lists
   }
 
   /// Writes a segment of the parent out again: the builder finds its digest in the library and shares the file.

@@ -1,7 +1,6 @@
 internal import Base
 internal import Catalogue
 internal import Embedding
-internal import Ranking
 internal import Retrieval
 internal import Snapshots
 
@@ -52,7 +51,8 @@ extension SnapshotBuild {
     draft.add("index", "base", indexPath)
     let index = try VectorIndex(opening: try disk.map(indexPath), name: "index/base")
     try finish(
-      &draft, base: base, tail: nil, live: live, table: table, pairs: [(index, vectors)], scratch: scratch)
+      &draft, base: base, tail: nil, live: live, table: table, pairs: [(index, vectors)], parent: nil,
+      scratch: scratch)
     return draft
   }
 
@@ -99,15 +99,16 @@ extension SnapshotBuild {
       pairs.append((try VectorIndex(opening: try disk.map(indexPath), name: "index/tail"), vectors))
     }
     try finish(
-      &draft, base: parent.base, tail: tail, live: delta.live, table: table, pairs: pairs, scratch: scratch)
+      &draft, base: parent.base, tail: tail, live: delta.live, table: table, pairs: pairs, parent: parent,
+      scratch: scratch)
     return draft
   }
 
-  /// Statistics and golden queries, over both parts.
+  /// Statistics, neighbours and golden queries, over both parts. The parent is one whose base is kept.
   private func finish(
     _ draft: inout BuildDraft, base: CataloguePart, tail: CataloguePart?, live: Bitmap,
-    table: InteractionTable,
-    pairs: [(index: VectorIndex, vectors: Vectors)], scratch: ScratchDirectory
+    table: InteractionTable, pairs: [(index: VectorIndex, vectors: Vectors)], parent: ParentSnapshot?,
+    scratch: ScratchDirectory
   ) throws {
     report(.statistics, 0)
     let statPath = scratch.file("statistics", "all")
@@ -118,9 +119,9 @@ extension SnapshotBuild {
     draft.add("statistics", "all", statPath)
     let stat = try CatalogueStat(opening: try disk.map(statPath), name: "statistics/all")
 
-    let neighboursPath = scratch.file("neighbours", "all")
-    try NeighbourWriter.write(titleCount: live.count, wanted: table.wanted, to: neighboursPath)
-    draft.add("neighbours", "all", neighboursPath)
+    try neighbours(
+      &draft, of: table, base: base, tail: tail, live: live, parent: parent,
+      scratch: scratch)
 
     report(.golden, 0)
     let golden = GoldenStep(

@@ -42,7 +42,7 @@ package struct SnapshotBuild: Sendable {
   }
 
   package enum Step: String, Sendable, CaseIterable {
-    case titles, interactions, space, index, statistics, golden, sign
+    case titles, interactions, space, index, statistics, neighbours, golden, sign
   }
 
   package struct Progress: Sendable, Equatable {

@@ -140,9 +140,11 @@ package struct Training: Sendable {
     let start = times[Int(Double(times.count) * options.spaceShare)]
     let cut = times[Int(Double(times.count) * options.trainShare)]
 
-    let neighboursPath = scratch.file("neighbours", "all")
-    try NeighbourWriter.write(titleCount: count, wanted: table.before(start).wanted, to: neighboursPath)
-    let neighbours = try TitleNeighbours(opening: try disk.map(neighboursPath), name: "neighbours/all")
+    let neighboursPath = scratch.file("neighbours", "base")
+    try NeighbourWriter.write(
+      titleCount: count, wanted: table.before(start).wanted, to: neighboursPath, threads: options.threads)
+    let neighbours = try TitleNeighbours(
+      base: NeighbourBase.open(try disk.map(neighboursPath), name: "neighbours/base"))
     let (vectors, index) = try retrieval(
       workspace, count: count, known: table.before(start), scratch: scratch)
     report(.rows, 0)

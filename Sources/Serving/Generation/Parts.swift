@@ -73,16 +73,27 @@ struct Parts {
     return try CatalogueView(base: parts[0], tail: parts.count > 1 ? parts[1] : nil, stat: stat)
   }
 
+  /// A base, and a tail where anything has become of it; what is left out has no neighbours.
   private static func neighbours(
     _ snapshot: OpenSnapshot, titleCount: Int
   ) throws(Refusal) -> TitleNeighbours? {
-    guard !snapshot.segments(kind: "neighbours").isEmpty else { return nil }
-    let neighbours = try TitleNeighbours(
-      opening: try snapshot.segment(kind: "neighbours", name: "all"), name: "neighbours/all")
+    let names = snapshot.segments(kind: "neighbours").map(\.name).sorted()
+    guard !names.isEmpty else { return nil }
+    guard names == ["base"] || names == ["base", "tail"] else {
+      throw Refusal(.unreadable, at: "neighbours", "has other parts than base and tail")
+    }
+    let base = try NeighbourBase.open(
+      try snapshot.segment(kind: "neighbours", name: "base"), name: "neighbours/base")
+    var tail: NeighbourTail?
+    if names.count > 1 {
+      tail = try NeighbourTail(
+        opening: try snapshot.segment(kind: "neighbours", name: "tail"), name: "neighbours/tail")
+    }
+    let neighbours = try TitleNeighbours(base: base, tail: tail)
     guard neighbours.titleCount == titleCount else {
       throw Refusal(
-        .unreadable, at: "neighbours/all",
-        "has \(neighbours.titleCount) titles for a catalogue of \(titleCount) ordinals")
+        .unreadable, at: "neighbours/base",
+        "and its tail have \(neighbours.titleCount) titles for a catalogue of \(titleCount) ordinals")
     }
     return neighbours
   }

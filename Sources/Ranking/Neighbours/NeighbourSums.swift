@@ -32,7 +32,7 @@ package struct NeighbourSums: Sendable {
   /// Titles of a history that count, the latest.
   package static let titleCountMax = 64
 
-  private static let slotCount = 2 * titleCountMax * NeighbourWriter.neighbourCountMax
+  private static let slotCount = 2 * titleCountMax * NeighbourLists.neighbourCountMax
   private var slots = [Slot](repeating: Slot(), count: slotCount)
   /// Slots in use, in the order in which they were taken.
   private var used: [UInt32] = []

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// Which thread takes which block is left open, so `body` writes only what belongs to its block. `worker` is below
 /// `threads`, and no two calls with the same one overlap.
-func forEachBlock(
+package func forEachBlock(
   of count: Int, blockCount: Int, threads: Int, _ body: (_ block: Range<Int>, _ worker: Int) -> Void
 ) {
   let blocks = (count + blockCount - 1) / blockCount
