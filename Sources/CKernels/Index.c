@@ -60,6 +60,14 @@ void mk_add_scaled(const float *row, float factor, size_t dims, float *sum) {
   for (size_t d = 0; d < dims; d++) sum[d] += factor * row[d];
 }
 
+void mk_add_weights(const int32_t *dots, const float *weights, float factor, size_t count, int32_t *out) {
+  for (size_t i = 0; i < count; i++) {
+    float added = weights[i] * factor;
+    added = added < 0x1p30f ? added : 0x1p30f;
+    out[i] = dots[i] + (int32_t)added;
+  }
+}
+
 float mk_threshold(const int32_t *dots, const float *scales, size_t count, size_t want, uint64_t *maxima) {
   // The want-th largest of the groups' maxima: so many scores at least are no smaller.
   size_t groups = count / 8;

@@ -72,7 +72,8 @@ INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
 }
 
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
+                          int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first,
+                          uint32_t *places, int32_t *scores, uint32_t *names) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
   const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
@@ -86,7 +87,8 @@ TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, cons
     uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
     bits &= open;
     if (count - title < MK_BLOCK) bits &= ((uint64_t)1 << (count - title)) - 1;
-    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+    written += mk_emit(bits, sums, offset, ordinals ? ordinals + title : NULL, first + (uint32_t)title,
+                       places + written, scores + written, ordinals ? names + written : NULL);
   }
   return written;
 }

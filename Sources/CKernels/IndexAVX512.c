@@ -26,16 +26,6 @@ TARGET static void tables(const float *products, const float *least, size_t grou
   }
 }
 
-// Bit n goes to bit 2n.
-INLINE uint64_t spread(uint32_t bits) {
-  uint64_t wide = bits;
-  wide = (wide | wide << 16) & 0x0000ffff0000ffff;
-  wide = (wide | wide << 8) & 0x00ff00ff00ff00ff;
-  wide = (wide | wide << 4) & 0x0f0f0f0f0f0f0f0f;
-  wide = (wide | wide << 2) & 0x3333333333333333;
-  return (wide | wide << 1) & 0x5555555555555555;
-}
-
 // Sums of `blocks` blocks side by side, a constant where this is inlined. Bytes are added in pairs of tables, then as
 // words: `all` gets both bytes of a word, the upper one 256-fold, `upper` only that one.
 INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const uint8_t *tables, __m512i *even,
@@ -61,23 +51,18 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
   }
 }
 
-INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int32_t offset, uint32_t first,
-                   uint32_t *places, int32_t *scores) {
+INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int32_t offset, const uint32_t *ordinals,
+                   uint32_t first, uint32_t *places, int32_t *scores, uint32_t *names) {
   __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
-  __mmask32 evens = _mm512_cmpge_epu16_mask(even, least), odds = _mm512_cmpge_epu16_mask(odd, least);
-  if (!(evens | odds)) return 0;
-  uint64_t bits = (spread(evens) | spread(odds) << 1) & open;
-  if (!bits) return 0;
+  // Most blocks have nothing, late in a search.
+  if (!(_mm512_cmpge_epu16_mask(even, least) | _mm512_cmpge_epu16_mask(odd, least))) return 0;
   // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
   __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
   __m512i front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
   __m512i back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
-  if (__builtin_popcountll(bits) <= 6) {
-    uint16_t sums[MK_BLOCK];
-    _mm512_storeu_si512(sums, front);
-    _mm512_storeu_si512(sums + 32, back);
-    return mk_emit(bits, sums, offset, first, places, scores);
-  }
+  uint64_t bits = open & (_mm512_cmpge_epu16_mask(front, least) |
+                          (uint64_t)_mm512_cmpge_epu16_mask(back, least) << 32);
+  if (!bits) return 0;
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i added = _mm512_set1_epi32(offset);
   __m256i quarter[4] = {_mm512_castsi512_si256(front), _mm512_extracti64x4_epi64(front, 1),
@@ -89,6 +74,9 @@ INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int
     __m512i score = _mm512_add_epi32(_mm512_cvtepu16_epi32(quarter[part]), added);
     _mm512_storeu_si512(places + written, _mm512_maskz_compress_epi32(mask, place));
     _mm512_storeu_si512(scores + written, _mm512_maskz_compress_epi32(mask, score));
+    if (ordinals)
+      _mm512_storeu_si512(names + written, _mm512_maskz_compress_epi32(
+                                               mask, _mm512_maskz_loadu_epi32(mask, ordinals + 16 * part)));
     written += (size_t)__builtin_popcount(mask);
   }
   return written;
@@ -101,7 +89,8 @@ INLINE uint64_t titles_of(size_t rest, const uint64_t *allowed, size_t title) {
 }
 
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
+                          int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first,
+                          uint32_t *places, int32_t *scores, uint32_t *names) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
   size_t written = 0, title = 0;
@@ -123,8 +112,8 @@ TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, cons
     else
       sum_blocks(codes + title * pairs, 1, pairs, tables, even, odd);
     for (size_t b = 0; b < blocks; b++, title += MK_BLOCK)
-      written += emit(even[b], odd[b], open[b], needed, offset, first + (uint32_t)title, places + written,
-                      scores + written);
+      written += emit(even[b], odd[b], open[b], needed, offset, ordinals ? ordinals + title : NULL,
+                      first + (uint32_t)title, places + written, scores + written, ordinals ? names + written : NULL);
   }
   return written;
 }
@@ -188,25 +177,46 @@ TARGET static void score_rows(const uint8_t *rows, size_t stride, const uint8_t 
   }
 }
 
-TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
-                                  const uint32_t *ordinals, uint32_t first, const uint64_t *allowed) {
-  const __m512i origin = _mm512_set1_epi32((int32_t)first_place), offset = _mm512_set1_epi32((int32_t)first);
+// Bytes of the bitmap are loaded one by one, which takes a third of the time of a gather, and so many before the first is
+// used that none is waited for.
+#define LOOKED_UP 256
+
+INLINE void look_up(const uint8_t *bitmap, const uint32_t *names, size_t count, uint32_t first, uint8_t *bytes) {
+  const uint64_t both = (uint64_t)first << 32 | first;
+  size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    uint64_t two;
+    memcpy(&two, names + i, sizeof two);
+    two += both;
+    // Kept out of vectors, from which the compiler would take it apart again.
+    __asm__("" : "+r"(two));
+    bytes[i] = bitmap[(uint32_t)two >> 3];
+    bytes[i + 1] = bitmap[two >> 35];
+  }
+  if (i < count) bytes[i] = bitmap[(first + names[i]) >> 3];
+}
+
+TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
+                                  const uint64_t *allowed) {
+  const __m512i offset = _mm512_set1_epi32((int32_t)first);
+  uint8_t bytes[LOOKED_UP];
   size_t kept = 0;
-  for (size_t i = 0; i < count; i += 16) {
-    __mmask16 mask = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
-    __m512i place = _mm512_maskz_loadu_epi32(mask, places + i), score = _mm512_maskz_loadu_epi32(mask, scores + i);
-    __m512i ordinal = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_sub_epi32(place, origin),
-                                                  (const int *)ordinals, 4);
-    ordinal = _mm512_add_epi32(ordinal, offset);
-    // As 32-bit words: the bytes are little-endian, so bit n of the bitmap is bit n % 32 of word n / 32.
-    __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_srli_epi32(ordinal, 5),
-                                                (const int *)allowed, 4);
-    __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(31)));
-    __mmask16 open = _mm512_mask_test_epi32_mask(mask, words, bits);
-    // What is written lies at or before what was read.
-    _mm512_storeu_si512(places + kept, _mm512_maskz_compress_epi32(open, place));
-    _mm512_storeu_si512(scores + kept, _mm512_maskz_compress_epi32(open, score));
-    kept += (size_t)__builtin_popcount(open);
+  for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
+    size_t end = count - begin < LOOKED_UP ? count : begin + LOOKED_UP;
+    // Little-endian: bit n of the bitmap is bit n % 8 of byte n / 8.
+    look_up((const uint8_t *)allowed, names + begin, end - begin, first, bytes);
+    for (size_t i = begin; i < end; i += 16) {
+      __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
+      __m512i place = _mm512_maskz_loadu_epi32(mask, places + i), score = _mm512_maskz_loadu_epi32(mask, scores + i);
+      __m512i ordinal = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, names + i), offset);
+      __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(7)));
+      __m512i held = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(bytes + (i - begin))));
+      __mmask16 open = _mm512_mask_test_epi32_mask(mask, held, bits);
+      // What is written lies at or before what was read.
+      _mm512_storeu_si512(places + kept, _mm512_maskz_compress_epi32(open, place));
+      _mm512_storeu_si512(scores + kept, _mm512_maskz_compress_epi32(open, score));
+      kept += (size_t)__builtin_popcount(open);
+    }
   }
   return kept;
 }

@@ -25,7 +25,8 @@ static void tables(const float *products, const float *least, size_t groups, flo
 }
 
 static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                   int32_t offset, const uint64_t *allowed, uint32_t first, uint32_t *places, int32_t *scores) {
+                   int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first, uint32_t *places,
+                   int32_t *scores, uint32_t *names) {
   int32_t needed = mk_needed(floor, offset);
   size_t written = 0;
   for (size_t title = 0; title < count; title++) {
@@ -38,6 +39,7 @@ static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8
     }
     if (sum < needed) continue;
     places[written] = first + (uint32_t)title;
+    if (ordinals) names[written] = ordinals[title];
     scores[written++] = sum + offset;
   }
   return written;
@@ -53,14 +55,13 @@ static void score_rows(const uint8_t *rows, size_t stride, const uint8_t *step, 
   }
 }
 
-size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place,
-                              const uint32_t *ordinals, uint32_t first, const uint64_t *allowed) {
+size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
+                              const uint64_t *allowed) {
   size_t kept = 0;
   for (size_t i = 0; i < count; i++) {
-    uint32_t ordinal = first + ordinals[places[i] - first_place];
     places[kept] = places[i];
     scores[kept] = scores[i];
-    kept += (size_t)mk_allows(allowed, ordinal);
+    kept += (size_t)mk_allows(allowed, first + names[i]);
   }
   return kept;
 }

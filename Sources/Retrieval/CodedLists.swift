@@ -8,6 +8,10 @@ struct CodedLists {
   let centroidValues: UnsafeBufferPointer<Float>
   let centroidRows: UnsafeBufferPointer<UInt8>
   let centroidScales: UnsafeBufferPointer<Float>
+  /// How far a list's titles lie from its centroid.
+  let spreads: UnsafeBufferPointer<Float>
+  /// The same in units of the centroid's row: what to add to a product of bytes.
+  let spreadWeights: [Float]
   let turn: UnsafeBufferPointer<Float>
   let widths: UnsafeBufferPointer<UInt16>
   let book: UnsafeBufferPointer<Float>
@@ -25,6 +29,10 @@ struct CodedLists {
     centroidValues = try segment.array("CENT", of: Float.self, count: listCount * dimensions)
     centroidRows = try segment.array("CEN8", of: UInt8.self, count: listCount * head.rowStride)
     centroidScales = try segment.array("CSCL", of: Float.self, count: listCount)
+    let (spreads, scales) = (try segment.array("SPRD", of: Float.self, count: listCount), centroidScales)
+    self.spreads = spreads
+    try checkFactors(spreads, at: "\(segment.name) section SPRD")
+    spreadWeights = (0..<listCount).map { scales[$0] > 0 ? spreads[$0] / scales[$0] : 0 }
     turn = try segment.array("TURN", of: Float.self, count: turnedCount * dimensions)
     widths = try segment.array("WIDE", of: UInt16.self, count: 2 * pairCount)
     book = try segment.array("BOOK", of: Float.self, count: turnedCount * Int(MK_BOOK))
@@ -38,14 +46,11 @@ struct CodedLists {
     codes = try segment.array(
       "CODE", of: UInt8.self, count: Int(blocks[listCount]) * Int(MK_BLOCK) * pairCount)
     let tuned = try segment.array("TUNE", of: Float.self)
-    curve = stride(from: 0, to: tuned.count - 3, by: 4).compactMap { place in
-      guard let probes = Int(exactly: tuned[place + 1]), let kept = Int(exactly: tuned[place + 2]),
-        (1...listCount).contains(probes), (0...SearchScratch.keptCountMax).contains(kept)
-      else { return nil }
-      return EffortPoint(
-        effort: SearchEffort(probes: probes, kept: kept, refines: tuned[place + 3] == 1), recall: tuned[place]
-      )
-    }
+    curve = stride(from: 0, through: tuned.count - EffortPoint.wordCount, by: EffortPoint.wordCount)
+      .compactMap {
+        EffortPoint(
+          UnsafeBufferPointer(rebasing: tuned[$0..<$0 + EffortPoint.wordCount]), listCount: listCount)
+      }
     try checkReach(centroidValues, at: "\(segment.name) section CENT")
     try checkFactors(centroidScales, at: "\(segment.name) section CSCL")
     try checkReach(turn, at: "\(segment.name) section TURN")

@@ -8,6 +8,10 @@ package struct EffortTuner {
   private let k: Int
   private let scratch = SearchScratch()
   private let truth: [[UInt32]]
+  private let coverage: ListCoverage
+
+  /// What the segment is to say: efforts are measured with it.
+  package var spreadWeight: Float { coverage.spreadWeight }
 
   static var queryCountMax: Int { 160 }
 
@@ -16,11 +20,15 @@ package struct EffortTuner {
     _ index: VectorIndex, _ source: some VectorSource, queries: [Float], k: Int, threads: Int,
     progress: (Double) -> Void
   ) {
-    self.index = PartitionedIndex(alone: index)
     self.queries = queries
     self.k = min(k, source.count)
-    truth = ExactNeighbours(source: source, queries: queries, k: self.k, threads: threads)
+    let truth = ExactNeighbours(source: source, queries: queries, k: self.k, threads: threads)
       .keys(progress: progress).map { $0.map { mk_key_ordinal($0) } }
+    self.truth = truth
+    coverage = ListCoverage.best(index, queries: queries, truth: truth)
+    var index = index
+    index.spreadWeight = coverage.spreadWeight
+    self.index = PartitionedIndex(alone: index)
   }
 
   /// Points of rising recall and cost: no cheaper effort was seen to reach as much.
@@ -82,15 +90,17 @@ package struct EffortTuner {
       + Double(probes) * 40
     // More lists than asked for, where these had too few titles.
     let probedMean = Int((Double(probed) / queryCount).rounded(.up))
-    var effort = SearchEffort(probes: max(probes, probedMean), kept: kept)
-    let point = EffortPoint(effort: effort, recall: plain.low)
-    effort.refines = true
+    let probesSeen = min(max(probes, probedMean), index.listCount)
+    let point = { (refines: Bool, recall: Float) in
+      EffortPoint(
+        effort: SearchEffort(
+          probes: probesSeen, kept: kept, refines: refines,
+          bareProbes: min(coverage.probes(share: recall), probesSeen)),
+        recall: recall)
+    }
     return [
-      (point, cost),
-      (
-        EffortPoint(effort: effort, recall: refined.low - Self.refinedLoss),
-        cost + 100 * (10 + 0.2 * rowBytes)
-      ),
+      (point(false, plain.low), cost),
+      (point(true, refined.low - Self.refinedLoss), cost + 100 * (10 + 0.2 * rowBytes)),
     ]
   }
 
@@ -115,26 +125,5 @@ package struct EffortTuner {
       curve.append(last.point)
     }
     return curve
-  }
-}
-
-/// The shares of their neighbours that queries found.
-private struct Shares {
-  private var count = 0.0
-  private var sum = 0.0
-  private var squares = 0.0
-
-  mutating func add(_ found: Int, of all: Int) {
-    let share = Double(found) / Double(max(1, all))
-    count += 1
-    sum += share
-    squares += share * share
-  }
-
-  /// The mean, less its standard error: other queries are not these.
-  var low: Float {
-    guard count > 0 else { return 0 }
-    let mean = sum / count
-    return Float(mean - (max(0, squares / count - mean * mean) / count).squareRoot())
   }
 }

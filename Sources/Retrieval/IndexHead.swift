@@ -4,6 +4,7 @@ internal import CKernels
 /// The numbers that an index segment begins with.
 struct IndexHead {
   static let wordCount = 16
+  static let spreadWeightMax: Float = 16
 
   var dimensions: Int
   var rowStride: Int
@@ -13,6 +14,8 @@ struct IndexHead {
   var pairCount: Int
   var turnedCount: Int
   var effort: SearchEffort
+  /// How much of a list's spread counts where lists are ranked.
+  var spreadWeight: Float
   /// Of the centroids: a tail's lists are its base's.
   var digest: UInt64
 
@@ -20,7 +23,8 @@ struct IndexHead {
     [
       UInt32(dimensions), UInt32(rowStride), UInt32(titleCount), UInt32(listCount), UInt32(pairCount),
       UInt32(turnedCount), UInt32(effort.probes), UInt32(effort.kept), effort.refines ? 1 : 0,
-      UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32), 0, 0, 0, 0, 0,
+      UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32),
+      UInt32(effort.bareProbes), spreadWeight.bitPattern, 0, 0, 0,
     ]
   }
 }
@@ -33,7 +37,9 @@ extension IndexHead {
     listCount = Int(words[3])
     pairCount = Int(words[4])
     turnedCount = Int(words[5])
-    effort = SearchEffort(probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0)
+    effort = SearchEffort(
+      probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0, bareProbes: Int(words[11]))
+    spreadWeight = Float(bitPattern: words[12])
     digest = UInt64(words[9]) | UInt64(words[10]) << 32
   }
 
@@ -51,8 +57,13 @@ extension IndexHead {
     guard pairCount <= Int(MK_PAIR_LIMIT), turnedCount <= dimensions, pairCount > 0 || turnedCount == 0 else {
       throw Refusal(.unreadable, at: place, "has \(pairCount) pairs of codes of \(turnedCount) dimensions")
     }
-    guard (1...listCount).contains(effort.probes), effort.kept <= SearchScratch.keptCountMax else {
-      throw Refusal(.unreadable, at: place, "is tuned to \(effort.probes) probes and \(effort.kept) kept")
+    guard spreadWeight >= 0, spreadWeight <= Self.spreadWeightMax else {
+      throw Refusal(.unreadable, at: place, "has lists' spread count \(spreadWeight) times")
+    }
+    guard effort.isSound(listCount: listCount) else {
+      throw Refusal(
+        .unreadable, at: place,
+        "is tuned to \(effort.probes) probes, \(effort.bareProbes) with a filter, and \(effort.kept) kept")
     }
   }
 }

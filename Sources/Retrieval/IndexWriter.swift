@@ -25,15 +25,16 @@ struct IndexWriter {
     let step = lists.ordinals.map { steps.index(magnitudes[Int($0)]) }
     try writer.add("STEP", step)
     try writer.add("STPS", steps.values)
-    let codes = try writeRows(source, steps: steps, step: step, to: writer, progress: progress)
+    let (codes, spreads) = try writeRows(source, steps: steps, step: step, to: writer, progress: progress)
     if let books {
       try writer.add("CENT", centroids.values)
       try writeCentroids(to: writer)
+      try writer.add("SPRD", spreads)
       try writer.add("TURN", books.turn)
       try writer.add("WIDE", books.widths)
       try writer.add("BOOK", books.book)
       try writer.add("CODE", codes)
-      try writer.add("TUNE", [Float](repeating: 0, count: 4 * Self.pointCountMax))
+      try writer.add("TUNE", [Float](repeating: 0, count: EffortPoint.wordCount * Self.pointCountMax))
     }
     try writer.finish()
     progress(1)
@@ -49,9 +50,7 @@ struct IndexWriter {
       guard let place, let start = mapped.bytes.baseAddress else { return }
       try disk.write(bytes, to: path, at: place - start)
     }
-    let points: [Float] = curve.prefix(pointCountMax).flatMap { point -> [Float] in
-      [point.recall, Float(point.effort.probes), Float(point.effort.kept), point.effort.refines ? 1 : 0]
-    }
+    let points = curve.prefix(pointCountMax).flatMap(\.words)
     let headPlace = try segment.array("HEAD", of: UInt32.self).baseAddress.map { UnsafeRawPointer($0) }
     let tunePlace = try segment.array("TUNE", of: Float.self).baseAddress.map { UnsafeRawPointer($0) }
     try head.words.withUnsafeBytes { try put($0, headPlace) }
@@ -95,35 +94,43 @@ struct IndexWriter {
     try writer.add("CSCL", scales)
   }
 
-  /// Writes the rows list by list, and returns the codes in their blocks.
+  /// Writes the rows list by list, and returns the codes in their blocks and how far each list spreads.
   private func writeRows(
     _ source: some VectorSource, steps: RowSteps, step: [UInt8], to writer: SegmentWriter,
     progress: (Double) -> Void
-  ) throws -> [UInt8] {
+  ) throws -> (codes: [UInt8], spreads: [Float]) {
     let (stride, dimensions) = (head.rowStride, head.dimensions)
     let layout = CodeLayout(lists, pairCount: head.pairCount)
     var codes = [UInt8](repeating: 0, count: layout.byteCount)
+    var squares = [Float](repeating: 0, count: books == nil ? 0 : lists.ordinals.count)
     var rows = [UInt8](repeating: 0, count: min(Self.chunkCount, lists.ordinals.count) * stride)
     try writer.begin("ROWS", elementByteCount: 1)
     for begin in Swift.stride(from: 0, to: lists.ordinals.count, by: Self.chunkCount) {
       let end = min(lists.ordinals.count, begin + Self.chunkCount)
       codes.withUnsafeMutableBufferPointer { codes in
         rows.withUnsafeMutableBufferPointer { rows in
-          forEachBlock(of: end - begin, blockCount: 256, threads: threads) { range, _ in
-            let places = begin + range.lowerBound..<begin + range.upperBound
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { vectors in
-              guard let start = vectors.baseAddress, let bytes = rows.baseAddress else { return }
-              for (row, place) in places.enumerated() {
-                let ordinal = Int(lists.ordinals[place])
-                let to = UnsafeMutableBufferPointer(start: start + row * dimensions, count: dimensions)
-                source.copy(ordinal..<ordinal + 1, into: to)
-                mk_quantise_by(
-                  start + row * dimensions, dimensions, stride, steps.values[Int(step[place])],
-                  bytes + (range.lowerBound + row) * stride)
+          squares.withUnsafeMutableBufferPointer { squares in
+            forEachBlock(of: end - begin, blockCount: 256, threads: threads) { range, _ in
+              let places = begin + range.lowerBound..<begin + range.upperBound
+              withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { vectors in
+                guard let start = vectors.baseAddress, let bytes = rows.baseAddress else { return }
+                for (row, place) in places.enumerated() {
+                  let ordinal = Int(lists.ordinals[place])
+                  let to = UnsafeMutableBufferPointer(start: start + row * dimensions, count: dimensions)
+                  source.copy(ordinal..<ordinal + 1, into: to)
+                  mk_quantise_by(
+                    start + row * dimensions, dimensions, stride, steps.values[Int(step[place])],
+                    bytes + (range.lowerBound + row) * stride)
+                }
+                guard let books else { return }
+                subtractCentroids(from: start, of: places)
+                for (row, place) in places.enumerated() {
+                  for at in row * dimensions..<(row + 1) * dimensions {
+                    squares[place] += start[at] * start[at]
+                  }
+                }
+                layout.put(books.encode(start, count: places.count), of: places, into: codes)
               }
-              guard let books else { return }
-              subtractCentroids(from: start, of: places)
-              layout.put(books.encode(start, count: places.count), of: places, into: codes)
             }
           }
         }
@@ -132,7 +139,16 @@ struct IndexWriter {
       try writer.append(rows)
       progress(Double(end) / Double(lists.ordinals.count) * 0.99)
     }
-    return codes
+    return (codes, spreads(squares))
+  }
+
+  /// Roots of the mean squares of each list.
+  private func spreads(_ squares: [Float]) -> [Float] {
+    guard !squares.isEmpty else { return [] }
+    return (0..<head.listCount).map { list in
+      let places = Int(lists.offsets[list])..<Int(lists.offsets[list + 1])
+      return (squares[places].reduce(0, +) / Float(max(1, places.count))).squareRoot()
+    }
   }
 
   private func subtractCentroids(from vectors: UnsafeMutablePointer<Float>, of places: Range<Int>) {

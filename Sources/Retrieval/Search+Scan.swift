@@ -6,7 +6,7 @@ extension Search {
   /// Scans one list of each part. False when the deadline has come.
   mutating func scan(_ key: UInt64) -> Bool {
     let list = Int(mk_key_ordinal(key))
-    guard scanCodes(list, score: whole(listScore(key))) else { return false }
+    guard scanCodes(list, score: whole(listScore(list))) else { return false }
     guard index.parts.count > 1 else { return true }
     var place = base.count
     for part in index.parts.dropFirst() {
@@ -18,6 +18,8 @@ extension Search {
 
   private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
     guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
+    // A filter that is not placed speaks of ordinals.
+    let ordinals = allowed != nil && placed == nil ? base.ordinals.baseAddress : nil
     let pool = scratch.pool
     let end = Int(base.offsets[list + 1])
     var next = Int(base.offsets[list])
@@ -31,12 +33,13 @@ extension Search {
         let open = placed.map { UnsafePointer($0 + block) }
         var added = indexKernels.pointee.scan(
           codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
-          score, open, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held)
+          score, open, ordinals.map { $0 + next }, UInt32(next), pool.pointee.places + held,
+          pool.pointee.scores + held, scratch.names.baseAddress)
         if let open {
           asked += count
           passed += Int(kernels.pointee.count_bits(open, (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)))
         } else {
-          added = keepAllowed(added, of: base, first: 0, firstPlace: 0)
+          added = keepAllowed(added, first: 0)
         }
         mk_pool_take(pool, added, SearchScratch.blockCount)
       }
@@ -77,9 +80,10 @@ extension Search {
         let score = whole(dots[place] * unit - offset)
         pool.pointee.places[held + added] = UInt32(firstPlace + next + place)
         pool.pointee.scores[held + added] = score
+        scratch.names[added] = part.index.ordinals[next + place]
         added += score >= pool.pointee.floor ? 1 : 0
       }
-      added = keepAllowed(added, of: part.index, first: part.first, firstPlace: UInt32(firstPlace))
+      added = keepAllowed(added, first: part.first)
       mk_pool_take(pool, added, SearchScratch.blockCount)
       outcome.scannedCount += count
       clock.count(bytes: count * base.rowStride)
@@ -88,15 +92,13 @@ extension Search {
     return true
   }
 
-  private mutating func keepAllowed(_ added: Int, of index: VectorIndex, first: UInt32, firstPlace: UInt32)
-    -> Int
-  {
-    guard let allowed, let ordinals = index.ordinals.baseAddress else { return added }
+  /// Of what was added to the pool, keeps what the filter lets pass. `scratch.names` has its ordinals, without `first`.
+  private mutating func keepAllowed(_ added: Int, first: UInt32) -> Int {
+    guard let allowed, let names = scratch.names.baseAddress else { return added }
     let pool = scratch.pool
     let held = pool.pointee.held
     let kept = indexKernels.pointee.keep_allowed(
-      pool.pointee.places + held, pool.pointee.scores + held, added, firstPlace, ordinals, first,
-      allowed.words)
+      pool.pointee.places + held, pool.pointee.scores + held, names, added, first, allowed.words)
     asked += added
     passed += kept
     return kept

@@ -57,20 +57,28 @@ struct Search: ~Copyable {
     scoreLists()
     var ranked = rank(probes)
     prepareTables(ranked)
-    begin(keep: keep, worstList: mk_key_score(scratch.listKeys[ranked - 1]))
+    begin(keep: keep, ranked)
+    for early in 0..<min(Self.fetchedAhead, ranked) {
+      fetchCodes(Int(mk_key_ordinal(scratch.listKeys[early])))
+    }
     var next = 0
-    var wanted = probes
+    // Early, a filter's share tells how many candidates are kept.
+    var wanted = allowed == nil ? probes : min(probes, Self.shareSeenIn)
     while next < wanted {
       if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
-      if next + 1 < ranked { fetchCodes(Int(mk_key_ordinal(scratch.listKeys[next + 1]))) }
+      let ahead = next + Self.fetchedAhead
+      if ahead < ranked { fetchCodes(Int(mk_key_ordinal(scratch.listKeys[ahead]))) }
       guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
-      wanted = min(base.listCount, wantedProbes(probes, after: next))
+      if next == wanted { wanted = min(base.listCount, wantedProbes(probes, after: next)) }
     }
     finish()
     return outcome
   }
+
+  /// Lists whose codes are on their way while one's are summed.
+  private static var fetchedAhead: Int { 2 }
 
   // MARK: The query
 
@@ -105,7 +113,8 @@ struct Search: ~Copyable {
       reach = max(reach, largest[2 * pair] - least[2 * pair] + largest[2 * pair + 1] - least[2 * pair + 1])
     }
     // Lists' scores must stay within what whole numbers of 32 bits can tell apart.
-    let farthest = max(abs(listScore(scratch.listKeys[0])), abs(listScore(scratch.listKeys[ranked - 1])))
+    let (lowest, highest) = listScores(ranked)
+    let farthest = max(abs(highest), abs(lowest))
     let step = max(reach / 253, farthest / Float(1 << 20))
     guard step > 0, (1 / step).isFinite else {
       // A query of zeros: all are alike.
@@ -120,15 +129,31 @@ struct Search: ~Copyable {
     }
   }
 
-  private mutating func begin(keep: Int, worstList: Float) {
-    let top = whole(listScore(scratch.listKeys[0])) &+ sumMax &+ 1
-    mk_pool_begin(scratch.pool, keep, top, min(top - 1, whole(worstList * listUnit)))
+  private mutating func begin(keep: Int, _ ranked: Int) {
+    let (lowest, highest) = listScores(ranked)
+    let top = whole(highest) &+ sumMax &+ 1
+    mk_pool_begin(scratch.pool, keep, top, min(top - 1, whole(lowest)))
   }
 
   // MARK: Lists
 
-  var listUnit: Float { unit * 128 }
-  func listScore(_ key: UInt64) -> Float { mk_key_score(key) * listUnit }
+  private var listUnit: Float { unit * 128 }
+
+  /// The query's inner product with a list's centroid.
+  func listScore(_ list: Int) -> Float {
+    Float(scratch.listDots[list]) * lists.centroidScales[list] * listUnit
+  }
+
+  /// The lowest and the highest score of the first `count` ranked lists, which are not in their order.
+  private func listScores(_ count: Int) -> (lowest: Float, highest: Float) {
+    var lowest = listScore(Int(mk_key_ordinal(scratch.listKeys[0])))
+    var highest = lowest
+    for place in 1..<max(1, count) {
+      let score = listScore(Int(mk_key_ordinal(scratch.listKeys[place])))
+      (lowest, highest) = (min(lowest, score), max(highest, score))
+    }
+    return (lowest, highest)
+  }
 
   /// A score in whole numbers, without what all have in common.
   func whole(_ score: Float) -> Int32 {
@@ -142,11 +167,16 @@ struct Search: ~Copyable {
       let dots = scratch.listDots.baseAddress
     else { return }
     kernels.pointee.dot_bytes(rows, base.rowStride, base.listCount, high, base.rowStride, dots)
+    guard let ranks = scratch.listRanks.baseAddress else { return }
+    var square: Float = 0
+    for dimension in 0..<index.dimensions { square += scratch.query[dimension] * scratch.query[dimension] }
+    let factor = listUnit > 0 ? base.spreadWeight * square.squareRoot() / listUnit : 0
+    mk_add_weights(dots, lists.spreadWeights, factor, base.listCount, ranks)
   }
 
   /// Brings the best `count` lists into order, or some more; returns how many are.
   private func rank(_ count: Int) -> Int {
-    guard let scales = lists.centroidScales.baseAddress, let dots = scratch.listDots.baseAddress,
+    guard let scales = lists.centroidScales.baseAddress, let dots = scratch.listRanks.baseAddress,
       let numbers = scratch.listNumbers.baseAddress, let keys = scratch.listKeys.baseAddress,
       let spare = scratch.listSpare.baseAddress
     else { return 0 }
@@ -156,15 +186,5 @@ struct Search: ~Copyable {
       dots, scales, numbers, 0, base.listCount, threshold, nil, keys, &passed)
     mk_best_in_order(keys, found, found, spare)
     return found
-  }
-
-  /// How many lists are looked into, from what was seen in the first `next`: enough to fill the pool, and with a
-  /// filter more than without, because a share s that passes spreads the best k over more lists. Their number grows
-  /// about with the root of 1/s: measured on clustered vectors, for a share of 1/20 at a recall of 0.95.
-  private func wantedProbes(_ probes: Int, after next: Int) -> Int {
-    if scratch.pool.pointee.inside < scratch.pool.pointee.keep { return max(next + 1, probes) }
-    guard allowed != nil, asked > 0 else { return probes }
-    let share = Float(passed) / Float(asked)
-    return Int((Float(probes) * (0.75 / share.squareRoot() + 0.25)).rounded(.up))
   }
 }

@@ -6,11 +6,22 @@ package struct SearchEffort: Sendable, Equatable {
   package var kept: Int
   /// Candidates that rows of bytes can't tell apart from the k-th are scored a third time, by their vectors.
   package var refines: Bool
+  /// Lists that would do if codes and rows lost nothing: those that hold as large a share of the best as the search finds.
+  /// What a filter lets pass lies so far apart that they lose next to nothing of it.
+  package var bareProbes: Int
 
-  package init(probes: Int, kept: Int, refines: Bool = false) {
+  /// `bareProbes` is about two thirds of `probes` unless it was measured.
+  package init(probes: Int, kept: Int, refines: Bool = false, bareProbes: Int? = nil) {
     self.probes = probes
     self.kept = kept
     self.refines = refines
+    self.bareProbes = bareProbes ?? max(1, probes * 2 / 3)
+  }
+
+  /// What a segment may say.
+  func isSound(listCount: Int) -> Bool {
+    (1...listCount).contains(probes) && (1...listCount).contains(bareProbes)
+      && (0...SearchScratch.keptCountMax).contains(kept)
   }
 
   /// What the numbers are tuned for.
@@ -33,5 +44,24 @@ package struct EffortPoint: Sendable, Equatable {
   package init(effort: SearchEffort, recall: Float) {
     self.effort = effort
     self.recall = recall
+  }
+}
+
+extension EffortPoint {
+  /// As a segment has it: recall, probes, kept, whether refined, bare probes.
+  static let wordCount = 5
+
+  var words: [Float] {
+    [recall, Float(effort.probes), Float(effort.kept), effort.refines ? 1 : 0, Float(effort.bareProbes)]
+  }
+
+  /// `nil` for what no build writes, such as the zeros of rooms that were not needed.
+  init?(_ words: UnsafeBufferPointer<Float>, listCount: Int) {
+    guard let probes = Int(exactly: words[1]), let kept = Int(exactly: words[2]),
+      let bareProbes = Int(exactly: words[4])
+    else { return nil }
+    effort = SearchEffort(probes: probes, kept: kept, refines: words[3] == 1, bareProbes: bareProbes)
+    recall = words[0]
+    guard effort.isSound(listCount: listCount) else { return nil }
   }
 }

@@ -22,6 +22,8 @@ package final class SearchScratch {
   let tables: UnsafeMutableBufferPointer<UInt8>
   /// Candidates by their codes.
   let pool: UnsafeMutablePointer<mk_pool>
+  /// The ordinals of candidates that are new in the pool, for a filter to be asked.
+  let names: UnsafeMutableBufferPointer<UInt32>
   /// Candidates that are scored.
   let keys: UnsafeMutableBufferPointer<UInt64>
   let spareKeys: UnsafeMutableBufferPointer<UInt64>
@@ -32,6 +34,7 @@ package final class SearchScratch {
   private(set) var listKeys: UnsafeMutableBufferPointer<UInt64>
   private(set) var listNumbers: UnsafeMutableBufferPointer<UInt32>
   private(set) var listDots: UnsafeMutableBufferPointer<Int32>
+  private(set) var listRanks: UnsafeMutableBufferPointer<Int32>
   private(set) var listSpare: UnsafeMutableBufferPointer<UInt64>
 
   /// Titles that are taken at once.
@@ -60,6 +63,7 @@ package final class SearchScratch {
         held: 0, keep: 0, inside: 0,
         bin: 0,
         shift: 0, base: 0, floor: 0))
+    names = .allocate(capacity: Self.blockCount + Int(MK_KEEP_SLACK))
     keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     spareKeys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     dots = .allocate(capacity: Self.keptCountMax)
@@ -67,6 +71,7 @@ package final class SearchScratch {
     listKeys = .allocate(capacity: 0)
     listNumbers = .allocate(capacity: 0)
     listDots = .allocate(capacity: 0)
+    listRanks = .allocate(capacity: 0)
     listSpare = .allocate(capacity: 0)
     ordinals.initialize(repeating: 0)
     scores.initialize(repeating: 0)
@@ -87,6 +92,7 @@ package final class SearchScratch {
     pool.pointee.scores.deallocate()
     pool.pointee.bins.deallocate()
     pool.deallocate()
+    names.deallocate()
     keys.deallocate()
     spareKeys.deallocate()
     dots.deallocate()
@@ -94,6 +100,7 @@ package final class SearchScratch {
     listKeys.deallocate()
     listNumbers.deallocate()
     listDots.deallocate()
+    listRanks.deallocate()
     listSpare.deallocate()
   }
 
@@ -103,10 +110,12 @@ package final class SearchScratch {
     listKeys.deallocate()
     listNumbers.deallocate()
     listDots.deallocate()
+    listRanks.deallocate()
     listSpare.deallocate()
     listKeys = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
     listNumbers = .allocate(capacity: listCount)
     listDots = .allocate(capacity: listCount)
+    listRanks = .allocate(capacity: listCount)
     listSpare = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
     for list in 0..<listCount { listNumbers.initializeElement(at: list, to: UInt32(list)) }
   }

@@ -7,7 +7,8 @@ import Retrieval
 ///     index-bench build BASE.npy FOLDER [--threads N] [--lists N] [--pairs N] [--seed N] [--recall R]
 ///     index-bench serve FOLDER QUERIES.npy K [--tune QUERIES.npy]
 ///
-/// `build` writes FOLDER/index and FOLDER/vectors, and prints one line: seconds, bytes of the index, recall curve. `serve`
+/// `build` writes FOLDER/index and FOLDER/vectors, and prints one line: seconds, bytes of the index, the most memory that
+/// the process had, recall curve. With `-` for BASE.npy it takes FOLDER/vectors as they are. `serve`
 /// reads lines from standard input, `RECALL FILTER PASSES FILE`: it searches for each query, with the effort that the
 /// build measured for that recall or with `PROBES,KEPT,REFINES`, PASSES times, and prints the nanoseconds of each search
 /// of the last pass. `late:MICROSECONDS` instead looks into every list until that deadline. FILTER is `-` or a file with a bitmap (`=FILE` where
@@ -33,11 +34,8 @@ enum IndexBench {
   }
 
   private static func build(_ arguments: [String]) throws {
-    let base = try Matrix<Float>(path: arguments[1], descriptor: "<f4")
     let (index, vectors) = ("\(arguments[2])/index", "\(arguments[2])/vectors")
-    let writer = try VectorsWriter(path: vectors, dimensions: base.columnCount)
-    for row in 0..<base.rowCount { try writer.append(base.row(row)) }
-    try writer.finish()
+    if arguments[1] != "-" { try write(arguments[1], to: vectors) }
     let source = try Vectors(opening: MappedBytes(path: vectors), name: vectors)
     var options = IndexOptions(threads: option("--threads", in: arguments) ?? 1)
     options.listCount = option("--lists", in: arguments)
@@ -58,9 +56,25 @@ enum IndexBench {
     }
     let parts = stages.map { "\"\($0.key)\": \(Double($0.value) / 1e9)" }
     print(
-      "{\"seconds\": \(seconds), \"bytes\": \(try SystemDisk().size(index) ?? 0), \"lists\": \(summary.listCount), "
+      "{\"seconds\": \(seconds), \"bytes\": \(try SystemDisk().size(index) ?? 0), "
+        + "\"peak_bytes\": \(peakBytes), \"lists\": \(summary.listCount), "
         + "\"pairs\": \(summary.pairCount), \"stages\": {\(parts.joined(separator: ", "))}, "
         + "\"curve\": [\(curve.joined(separator: ", "))]}")
+  }
+
+  /// In a function of its own, so that the floats are no longer mapped when the build begins.
+  private static func write(_ base: String, to vectors: String) throws {
+    let base = try Matrix<Float>(path: base, descriptor: "<f4")
+    let writer = try VectorsWriter(path: vectors, dimensions: base.columnCount)
+    for row in 0..<base.rowCount { try writer.append(base.row(row)) }
+    try writer.finish()
+  }
+
+  /// The most that was resident, mapped files among it.
+  private static var peakBytes: Int {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    return (Int(line.filter(\.isNumber)) ?? 0) << 10
   }
 
   private static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }

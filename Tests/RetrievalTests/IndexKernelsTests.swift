@@ -62,11 +62,19 @@ struct IndexKernelsTests {
         let allowed = (0..<blocks).map { $0 % 3 == 1 ? 0 : random.next() & random.next() }
         let middle = Int32(255 + (pairs - 1) * 127)
         for floor in [Int32.min, 5, 1000 + middle, 900 + middle, 1000 + 255 * Int32(pairs) + 1, .max] {
+          let ordinals = (0..<UInt32(count)).map { $0 * 7 + 3 }
           let run = { (table: mk_index_kernels, allowed: [UInt64]?) -> ([UInt32], [Int32]) in
             var places = [UInt32](repeating: 0, count: count + 16)
             var scores = [Int32](repeating: 0, count: count + 16)
+            var names = places
             let found = table.scan(
-              codes, count, pairs, tables, floor, 1000, allowed ?? all, 50, &places, &scores)
+              codes, count, pairs, tables, floor, 1000, allowed ?? all, ordinals, 50, &places, &scores,
+              &names)
+            #expect(zip(places, names).prefix(found).allSatisfy { $1 == ($0 - 50) * 7 + 3 })
+            let nameless = places
+            let again = table.scan(
+              codes, count, pairs, tables, floor, 1000, allowed ?? all, nil, 50, &places, &scores, nil)
+            #expect(again == found && places == nameless)
             return (Array(places.prefix(found)), Array(scores.prefix(found)))
           }
           let expected = run(try truth(), nil)
@@ -117,23 +125,30 @@ struct IndexKernelsTests {
   @Test("what a filter doesn't let pass goes, the same at every level", arguments: levels)
   func filter(level: Level) throws {
     var random = SplitMix(seed: 4)
-    let ordinals = (0..<500).map { _ in UInt32.random(in: 0..<1000, using: &random) }
     let allowed = (0..<17).map { _ in random.next() }
-    for count in [0, 1, 15, 16, 17, 100, 333] {
+    for count in [0, 1, 2, 15, 16, 17, 100, 255, 256, 257, 271, 272, 600] {
       let places = (0..<count).map { _ in UInt32.random(in: 70..<570, using: &random) }
+      let names = (0..<count).map { _ in UInt32.random(in: 0..<1038, using: &random) }
       let run = { (table: mk_index_kernels) -> [UInt32] in
         var (kept, scores) = (places + [UInt32](repeating: 0, count: 16), places.map { Int32($0) * 3 })
         scores += [Int32](repeating: 0, count: 16)
-        let left = table.keep_allowed(&kept, &scores, count, 70, ordinals, 50, allowed)
+        let left = table.keep_allowed(&kept, &scores, names, count, 50, allowed)
         #expect(zip(kept, scores).prefix(left).allSatisfy { Int32($0) * 3 == $1 })
         return Array(kept.prefix(left))
       }
-      let expected = places.filter {
-        let ordinal = Int(50 + ordinals[Int($0) - 70])
+      let expected = zip(places, names).filter { _, name in
+        let ordinal = Int(50 + name)
         return allowed[ordinal / 64] >> UInt64(ordinal % 64) & 1 == 1
-      }
+      }.map(\.0)
       #expect(run(try truth()) == expected && run(level.table.pointee) == expected)
     }
+  }
+
+  @Test("what is added to a product is whole, and never more than a product's word holds")
+  func weights() {
+    var sums = [Int32](repeating: 0, count: 5)
+    mk_add_weights([7, -7, 0, 5, 1], [0, 1.5, 0.25, 1e9, .infinity], 3, 5, &sums)
+    #expect(sums == [7, -3, 0, 5 + (1 << 30), 1 + (1 << 30)])
   }
 
   @Test("a row is within half of its step, and a step is a byte")

@@ -6,10 +6,12 @@ import Testing
 @Suite("Vector index")
 struct VectorIndexTests {
   private struct Draft {
-    /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, 1 probe, 600 kept.
-    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 1, 600, 0, 7, 0, 0, 0, 0, 0, 0]
+    /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, 1 probe, 600 kept,
+    /// 1 bare probe.
+    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 1, 600, 0, 7, 0, 1, 0, 0, 0, 0]
     var centroids: [Float] = [1, 0, 0, 0, 1, 0]
     var centroidScales: [Float] = [0.01, 0.01]
+    var spreads: [Float] = [0.5, 0]
     var offsets: [UInt32] = [0, 3, 4]
     var ordinals: [UInt32] = [0, 2, 3, 1]
     var rowBytes = 256
@@ -19,7 +21,7 @@ struct VectorIndexTests {
     var widths: [UInt16] = [1, 2]
     var book = [Float](repeating: 0.5, count: 48)
     var codeBytes = 128
-    var curve: [Float] = [0.9, 1, 600, 0]
+    var curve: [Float] = [0.9, 1, 600, 0, 1]
     var leavesOut: [SegmentTag] = []
 
     func open(in scratch: Scratch) throws -> VectorIndex {
@@ -38,6 +40,7 @@ struct VectorIndexTests {
       try add("CENT", centroids)
       try add("CEN8", [UInt8](repeating: 128, count: 128))
       try add("CSCL", centroidScales)
+      try add("SPRD", spreads)
       try add("TURN", turn)
       try add("WIDE", widths)
       try add("BOOK", book)
@@ -72,7 +75,7 @@ struct VectorIndexTests {
     var draft = Draft()
     draft.head[4] = 0
     draft.head[5] = 0
-    draft.leavesOut = ["CENT", "CEN8", "CSCL", "TURN", "WIDE", "BOOK", "CODE", "TUNE"]
+    draft.leavesOut = ["CENT", "CEN8", "CSCL", "SPRD", "TURN", "WIDE", "BOOK", "CODE", "TUNE"]
     let index = try draft.open(in: Scratch())
     #expect(index.centroids == nil && index.recallCurve.isEmpty)
   }
@@ -94,6 +97,12 @@ struct VectorIndexTests {
     #expect(try refusal { $0.head[5] = 4 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[6] = 0 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[6] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[11] = 0 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[11] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[12] = Float(-1).bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[12] = Float.nan.bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.spreads = [.nan, 0] }?.place == "index section SPRD")
+    #expect(try refusal { $0.spreads = [1] }?.place == "index section SPRD")
     #expect(try refusal { $0.head[7] = 8193 }?.place == "index section HEAD")
     #expect(try refusal { $0.offsets = [0, 5, 4] }?.place == "index section OFFS list 1")
     #expect(try refusal { $0.offsets = [0, 3, 5] }?.place == "index section OFFS")
@@ -119,10 +128,12 @@ struct VectorIndexTests {
   @Test("points of the recall curve that can't be are left out")
   func oddCurve() throws {
     var draft = Draft()
-    draft.curve = [0.5, .nan, 1, 0, 0.5, 1, .infinity, 0, 0.5, 1e9, 1, 0, 0.9, 2, 700, 1, 3]
+    draft.curve = [
+      0.5, .nan, 1, 0, 1, 0.5, 1, .infinity, 0, 1, 0.5, 1e9, 1, 0, 1, 0.5, 1, 1, 0, 3, 0.9, 2, 700, 1, 2, 3,
+    ]
     #expect(
       try draft.open(in: Scratch()).recallCurve.map(\.effort) == [
-        SearchEffort(probes: 2, kept: 700, refines: true)
+        SearchEffort(probes: 2, kept: 700, refines: true, bareProbes: 2)
       ]
     )
   }
@@ -141,7 +152,7 @@ struct VectorIndexTests {
       let file = round % 2
       for _ in 0..<(round % 5 + 1) {
         // Half of the damage goes to the header and the table, where it hurts most.
-        let end = round % 4 < 2 ? 64 + 14 * 32 : bytes[file].count
+        let end = round % 4 < 2 ? 64 + 15 * 32 : bytes[file].count
         bytes[file][Int.random(in: 0..<end, using: &random)] = UInt8.random(in: 0...255, using: &random)
       }
       if round % 10 == 9 { bytes[file].removeLast(Int.random(in: 1..<bytes[file].count, using: &random)) }

@@ -36,17 +36,18 @@ typedef struct mk_index_kernels {
   // pairs, and the two largest entries of a pair are 255 or less together. Both outputs have room for `count` +
   // MK_KEEP_SLACK.
   // Where there is `allowed`, a bit a title, titles whose bit is not set are left out, and blocks without any not read.
+  // Where there are `ordinals`, one a title, those of the titles written go to `names`, which has the same room.
   size_t (*scan)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                 int32_t offset, const uint64_t *_Nullable allowed, uint32_t first, uint32_t *places,
-                 int32_t *scores);
+                 int32_t offset, const uint64_t *_Nullable allowed, const uint32_t *_Nullable ordinals, uint32_t first,
+                 uint32_t *places, int32_t *scores, uint32_t *_Nullable names);
   // out[i] = steps[step[places[i]]] * sum over d of (row[d] - 128) * query[d], for the rows that `places` names, fetched
   // ahead. `stride` is a multiple of 64, and the query's numbers are 128 * high + low.
   void (*score_rows)(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
                      const uint32_t *places, size_t count, const int8_t *high, const int8_t *low, float *out);
-  // Of `count` candidates keeps those whose ordinal, first + ordinals[place - first_place], has its bit set in `allowed`;
-  // returns how many. Both arrays have room for MK_KEEP_SLACK more.
-  size_t (*keep_allowed)(uint32_t *places, int32_t *scores, size_t count, uint32_t first_place, const uint32_t *ordinals,
-                         uint32_t first, const uint64_t *allowed);
+  // Of `count` candidates keeps those whose ordinal, first + its name, has its bit set in `allowed`; returns how many.
+  // Both arrays have room for MK_KEEP_SLACK more.
+  size_t (*keep_allowed)(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
+                         const uint64_t *allowed);
 } mk_index_kernels;
 
 const mk_index_kernels *mk_index_active(void);
@@ -60,6 +61,9 @@ void mk_quantise_by(const float *row, size_t dims, size_t stride, float step, ui
 
 // sum[d] += factor * row[d]
 void mk_add_scaled(const float *row, float factor, size_t dims, float *sum);
+
+// out[i] = dots[i] + weights[i] * factor, its fraction cut off; what is added is not below zero, nor above 2^30.
+void mk_add_weights(const int32_t *dots, const float *weights, float factor, size_t count, int32_t *out);
 
 // Candidates whose score may be among the `keep` best. Scores are counted in bins; what lies below the bin that the
 // keep-th best is in, is not let in any more.
@@ -77,7 +81,7 @@ typedef struct mk_pool {
   int32_t base, floor;
 } mk_pool;
 
-// `top` is above all scores, and below `low` none is worth telling apart.
+// `top` is above nearly all scores, and above it and below `low` none is worth telling apart.
 void mk_pool_begin(mk_pool *pool, size_t keep, int32_t top, int32_t low);
 // Counts the `added` candidates that stand behind those held, and raises the floor. Room for `next` more is made.
 void mk_pool_take(mk_pool *pool, size_t added, size_t next);

@@ -1,0 +1,40 @@
+internal import CKernels
+internal import Glibc
+
+/// How much more is looked into with a filter than without.
+extension Search {
+  /// Lists after which the share is looked at first.
+  static var shareSeenIn: Int { 8 }
+
+  /// How many lists are looked into, from what was seen in the first `next`: at least enough to fill the pool.
+  mutating func wantedProbes(_ probes: Int, after next: Int) -> Int {
+    let pool = scratch.pool
+    guard allowed != nil, asked > 0 else {
+      return pool.pointee.inside < pool.pointee.keep ? next + 1 : probes
+    }
+    let share = min(1, Float(passed) / Float(asked))
+    // Those that pass lie farther apart, so that codes mistake fewer of them: fewer candidates do.
+    let spare = Float(effort.kept(k: k) - k) * share.squareRoot().squareRoot()
+    pool.pointee.keep = k + max(min(48, effort.kept(k: k) - k), Int(spare))
+    if pool.pointee.inside < pool.pointee.keep { return max(probes, next + 1) }
+    return filteredProbes(probes, share: share)
+  }
+
+  /// The lists in which the best k are of the titles near the query of which a filter lets `share` pass.
+  ///
+  /// The lists that hold a part of the k best of n titles are a share of all lists that is a power of n / k, as far as was
+  /// measured (on made-up titles, from 10,000 to 10 million, for shares from 1/2 to 1/100): so with a filter the logarithm
+  /// of their share shrinks as that of n / k does. At ``fewestTitles`` times k it would be all lists.
+  private func filteredProbes(_ probes: Int, share: Float) -> Int {
+    let lists = Float(base.listCount)
+    let depth = logf(Float(index.count) / (Self.fewestTitles * Float(k)))
+    guard depth > 0 else { return base.listCount }
+    let power = max(0, 1 + logf(share) / depth)
+    // The lists that make good what codes lose are needed for the share that they lose it of.
+    let bare = Float(min(probes, effort.bareProbes))
+    let needed = bare + share * (Float(probes) - bare)
+    return max(probes, Int((lists * powf(needed / lists, power)).rounded(.up)))
+  }
+
+  private static var fewestTitles: Float { 1.4 }
+}

@@ -1,0 +1,75 @@
+import CKernels
+import Testing
+
+@testable import Retrieval
+
+@Suite("List coverage")
+struct ListCoverageTests {
+  private static let dimensions = 16
+  private static let values = clustered(6000, dimensions: dimensions, clusters: 60)
+  private static let built = Result { try Built(values, dimensions: dimensions) }
+
+  @Test("a list's spread is the root of the mean square of its residuals")
+  func spreads() throws {
+    let index = try Self.built.get().parts[0].index
+    let (spreads, centroids) = (try #require(index.coded).spreads, try #require(index.centroids).values)
+    for list in 0..<index.listCount {
+      let ordinals = (index.offsets[list]..<index.offsets[list + 1]).map { Int(index.ordinals[Int($0)]) }
+      var square: Float = 0
+      for ordinal in ordinals {
+        for dimension in 0..<Self.dimensions {
+          let value = Self.values[ordinal * Self.dimensions + dimension]
+          square +=
+            (value - centroids[list * Self.dimensions + dimension])
+            * (value - centroids[list * Self.dimensions + dimension])
+        }
+      }
+      #expect(abs(spreads[list] - (square / Float(max(1, ordinals.count))).squareRoot()) < 0.001)
+    }
+  }
+
+  @Test("more lists hold no smaller share, and all of them everything")
+  func shares() throws {
+    let built = try Self.built.get()
+    let queries = profiles(Self.values, dimensions: Self.dimensions, count: 20)
+    let coverage = ListCoverage.best(
+      built.parts[0].index, queries: queries.flatMap { $0 }, truth: queries.map { built.truth($0, k: 100) })
+    let counts = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1].map { coverage.probes(share: $0) }
+    #expect(counts == counts.sorted() && counts[0] == 1 && counts[6] <= built.index.listCount)
+    #expect(counts[2] < counts[5])
+    #expect(coverage.probes(share: 2) == built.index.listCount)
+  }
+
+  @Test("queries whose neighbours lie in lists that spread make spread count")
+  func weight() throws {
+    let index = try Self.built.get().parts[0].index
+    let spreads = try #require(index.coded).spreads
+    let wide = (0..<index.listCount).max { spreads[$0] < spreads[$1] } ?? 0
+    let narrow = (0..<index.listCount).min { spreads[$0] < spreads[$1] } ?? 0
+    let query = [Float](repeating: 0.25, count: Self.dimensions)
+    // The neighbours are all of one list, so that its rank is all that counts.
+    let weight = { (list: Int) in
+      let truth = (index.offsets[list]..<index.offsets[list + 1]).map { index.ordinals[Int($0)] }
+      return ListCoverage.best(index, queries: query, truth: [truth]).spreadWeight
+    }
+    #expect(weight(wide) >= weight(narrow))
+    #expect(weight(wide) > 0)
+  }
+
+  @Test("what the build chose is in the segment, and search ranks lists by it")
+  func stored() throws {
+    let built = try Self.built.get()
+    let index = built.parts[0].index
+    #expect(index.spreadWeight >= 0 && index.spreadWeight < 1)
+    #expect((1...index.effort.probes).contains(index.effort.bareProbes))
+    for point in index.recallCurve { #expect((1...point.effort.probes).contains(point.effort.bareProbes)) }
+  }
+
+  @Test("a share's standard error is taken off its mean")
+  func low() {
+    var shares = Shares()
+    #expect(shares.low == 0)
+    for found in [8, 10, 6, 8] { shares.add(found, of: 10) }
+    #expect(abs(shares.low - (0.8 - 0.1414 / 2)) < 0.001)
+  }
+}
