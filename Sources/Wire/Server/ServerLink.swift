@@ -19,12 +19,14 @@ final class ServerLink: @unchecked Sendable {
 
   private struct Mailbox {
     var commands: [Command] = []
-    /// The connection is gone, and its event loop may be: nothing may wake it any more.
     var isClosed = false
   }
 
   let eventLoop: any EventLoop
   private let mailbox = Locked(Mailbox())
+  /// False once the connection is gone, and its event loop may be: nothing may wake it any more. Held while the loop is
+  /// woken, and not together with `mailbox`: a loop that wakes on the same core would find that taken at once.
+  private let isOpen = Locked(true)
   /// Of calls that have any, by their streams.
   private let extras = Locked<[Int32: CallExtras]>([:])
   /// Set while there is something in the mailbox; looked at before its lock.
@@ -46,12 +48,19 @@ final class ServerLink: @unchecked Sendable {
       }
       return
     }
-    mailbox.withLock { mailbox in
-      guard !mailbox.isClosed else { return }
+    let isFirst = mailbox.withLock { mailbox in
+      guard !mailbox.isClosed else { return false }
       mailbox.commands.append(command)
       hasMail.store(true, ordering: .releasing)
-      // Under the lock, so that it is before `close` or not at all.
-      if mailbox.commands.count == 1 { eventLoop.execute { self.empty(flushes: true) } }
+      return mailbox.commands.count == 1
+    }
+    if isFirst { wake { $0.empty(flushes: true) } }
+  }
+
+  /// Has the event loop do something: before `close`, or not at all.
+  private func wake(_ body: @escaping @Sendable (ServerLink) -> Void) {
+    isOpen.withLock { isOpen in
+      if isOpen { eventLoop.execute { body(self) } }
     }
   }
 
@@ -78,30 +87,25 @@ extension ServerLink {
 
   /// From any thread.
   func beginDrain() {
-    mailbox.withLock { mailbox in
-      guard !mailbox.isClosed else { return }
-      eventLoop.execute { self.connection?.beginDrain(.shutdown) }
-    }
+    wake { $0.connection?.beginDrain(.shutdown) }
   }
 
   /// From any thread.
   func cutIfRevoked(_ context: TLSContext) {
-    mailbox.withLock { mailbox in
-      guard !mailbox.isClosed else { return }
-      eventLoop.execute { self.connection?.cutIfRevoked(context) }
-    }
+    wake { $0.connection?.cutIfRevoked(context) }
   }
 
   /// From any thread: looks after `milliseconds` whether its peer is still trusted.
   func recheck(_ context: TLSContext, after milliseconds: Int) {
-    mailbox.withLock { mailbox in
-      guard !mailbox.isClosed else { return }
+    isOpen.withLock { isOpen in
+      guard isOpen else { return }
       eventLoop.scheduleTask(in: .milliseconds(Int64(milliseconds))) { self.connection?.recheck(context) }
     }
   }
 
   /// On the event loop.
   func close() {
+    isOpen.withLock { $0 = false }
     mailbox.withLock { mailbox in
       mailbox.isClosed = true
       mailbox.commands = []
