@@ -1,7 +1,7 @@
 internal import CKernels
 internal import Glibc
 
-/// How much more is looked into with a filter than without.
+/// How much is looked into with a filter, and for fewer results than usual.
 extension Search {
   /// Lists after which the share is looked at first.
   static var shareSeenIn: Int { 8 }
@@ -17,23 +17,27 @@ extension Search {
     let spare = Float(effort.kept(k: k) - k) * share.squareRoot().squareRoot()
     pool.pointee.keep = k + max(min(48, effort.kept(k: k) - k), Int(spare))
     if pool.pointee.inside < pool.pointee.keep { return max(probes, next + 1) }
-    return filteredProbes(probes, share: share)
+    return wantedLists(share: share)
   }
 
   /// The lists in which the best k are of the titles near the query of which a filter lets `share` pass.
   ///
   /// The lists that hold a part of the k best of n titles are a share of all lists that is a power of n / k, as far as was
-  /// measured (on made-up titles, from 10,000 to 10 million, for shares from 1/2 to 1/100): so with a filter the logarithm
-  /// of their share shrinks as that of n / k does. At ``fewestTitles`` times k it would be all lists.
-  private func filteredProbes(_ probes: Int, share: Float) -> Int {
-    let lists = Float(base.listCount)
-    let depth = logf(Float(index.count) / (Self.fewestTitles * Float(k)))
-    guard depth > 0 else { return base.listCount }
-    let power = max(0, 1 + logf(share) / depth)
+  /// measured (on made-up titles, from 10,000 to 10 million, for shares from 1/2 to 1/100): the logarithm of their share is to
+  /// that for ``SearchEffort/k`` of all titles as those of n / k are. At ``fewestTitles`` times k it would be all lists. For
+  /// fewer results codes mistake more of them, so only half of what they save is saved.
+  func wantedLists(share: Float = 1) -> Int {
+    let probes = Float(min(max(effort.probes, 1), base.listCount))
+    let usualK = Float(SearchEffort.k)
+    guard share < 1 || k != SearchEffort.k else { return Int(probes) }
+    let usual = logf(Float(index.count) / (Self.fewestTitles * usualK))
+    guard usual > 0 else { return base.listCount }
+    let depth = logf(Float(index.count) * share / (Self.fewestTitles * (Float(k) * usualK).squareRoot()))
     // The lists that make good what codes lose are needed for the share that they lose it of.
-    let bare = Float(min(probes, effort.bareProbes))
-    let needed = bare + share * (Float(probes) - bare)
-    return max(probes, Int((lists * powf(needed / lists, power)).rounded(.up)))
+    let bare = min(probes, Float(effort.bareProbes))
+    let needed = bare + share * (probes - bare)
+    let listCount = Float(base.listCount)
+    return max(1, Int((listCount * powf(needed / listCount, max(0, depth / usual))).rounded(.up)))
   }
 
   private static var fewestTitles: Float { 1.4 }

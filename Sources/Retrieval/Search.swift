@@ -51,7 +51,7 @@ struct Search: ~Copyable {
   }
 
   mutating func run() -> SearchOutcome {
-    let probes = min(max(effort.probes, 1), base.listCount)
+    let probes = min(wantedLists(), base.listCount)
     let keep = effort.kept(k: k)
     prepareQuery()
     scoreLists()

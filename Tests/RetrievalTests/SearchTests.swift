@@ -58,6 +58,23 @@ struct SearchTests {
     }
   }
 
+  @Test("fewer results take fewer lists, and recall stays what it was tuned for")
+  func fewerResults() throws {
+    let built = try Self.tailed.get()
+    var lists: [Int] = []
+    for k in [1000, 500, 150, 50, 5] {
+      var (sum, probed) = (0.0, 0)
+      for query in Self.queries {
+        let (found, _, outcome) = built.find(query, k: k)
+        sum += recall(found, built.truth(query, k: k))
+        probed += outcome.probedListCount
+      }
+      #expect(sum / Double(Self.queries.count) >= 0.93, "of \(k)")
+      lists.append(probed)
+    }
+    #expect(lists == lists.sorted(by: >) && Set(lists).count == lists.count)
+  }
+
   @Test("a filter lets only its titles through and still fills k", arguments: [4, 40, 1000])
   func filtered(every: Int) throws {
     let built = try Self.tailed.get()
@@ -92,7 +109,8 @@ struct SearchTests {
         }
       }
       let found = Array(scratch.ordinals.prefix(outcome.count))
-      #expect(!outcome.isExact && outcome.probedListCount > built.index.effort.probes)
+      let without = built.find(query, k: 100).outcome.probedListCount
+      #expect(!outcome.isExact && outcome.probedListCount > without)
       #expect(found.count == 100 && found.allSatisfy { allowed[Int($0)] })
       sum += recall(found, built.truth(query, k: 100, allowed: allowed))
     }
