@@ -7,10 +7,12 @@ package enum FeatureNames {
   }
 
   static func decode(_ bytes: [UInt8], count: Int, place: String) throws(Refusal) -> [String] {
-    guard let text = String(validating: bytes, as: UTF8.self), text.utf8.last == UInt8(ascii: "\n") else {
+    // By bytes: a carriage return before the line feed, or an accent after it, would be one character with it.
+    let lines = bytes.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let names = lines.compactMap { String(validating: $0, as: UTF8.self) }
+    guard bytes.last == UInt8(ascii: "\n"), names.count == lines.count else {
       throw Refusal(.unreadable, at: place, "is not a list of names in UTF-8")
     }
-    let names = text.dropLast().split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     guard names.count == count, !names.contains(""), Set(names).count == count else {
       throw Refusal(.unreadable, at: place, "does not name \(count) different features")
     }
