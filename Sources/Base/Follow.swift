@@ -61,12 +61,14 @@ package struct ReplicaStatus: Sendable, Equatable {
   package var bytesReused: UInt64
   /// From process start to ready to rank, from its own disk; 0 while it isn't.
   package var readyMilliseconds: UInt32
+  /// Of the searches of what is served; `nil` where none is sampled.
+  package var recall: RetrievalRecall?
 
   package init(
     phase: Phase = .empty, serving: UInt64 = 0, servingDigest: Digest? = nil, staged: [UInt64] = [],
     refused: [RefusedVersion] = [], routingEpoch: UInt64 = 0, bytesTotal: UInt64 = 0,
     bytesFetched: UInt64 = 0,
-    bytesReused: UInt64 = 0, readyMilliseconds: UInt32 = 0
+    bytesReused: UInt64 = 0, readyMilliseconds: UInt32 = 0, recall: RetrievalRecall? = nil
   ) {
     self.phase = phase
     self.serving = serving
@@ -78,6 +80,7 @@ package struct ReplicaStatus: Sendable, Equatable {
     self.bytesFetched = bytesFetched
     self.bytesReused = bytesReused
     self.readyMilliseconds = readyMilliseconds
+    self.recall = recall
   }
 
   package enum Phase: Int, Sendable, CaseIterable {

@@ -289,6 +289,51 @@ void   marquee__v1__replica_status__free_unpacked
   assert(message->base.descriptor == &marquee__v1__replica_status__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   marquee__v1__retrieval_recall__init
+                     (Marquee__V1__RetrievalRecall         *message)
+{
+  static const Marquee__V1__RetrievalRecall init_value = MARQUEE__V1__RETRIEVAL_RECALL__INIT;
+  *message = init_value;
+}
+size_t marquee__v1__retrieval_recall__get_packed_size
+                     (const Marquee__V1__RetrievalRecall *message)
+{
+  assert(message->base.descriptor == &marquee__v1__retrieval_recall__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t marquee__v1__retrieval_recall__pack
+                     (const Marquee__V1__RetrievalRecall *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &marquee__v1__retrieval_recall__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t marquee__v1__retrieval_recall__pack_to_buffer
+                     (const Marquee__V1__RetrievalRecall *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &marquee__v1__retrieval_recall__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Marquee__V1__RetrievalRecall *
+       marquee__v1__retrieval_recall__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Marquee__V1__RetrievalRecall *)
+     protobuf_c_message_unpack (&marquee__v1__retrieval_recall__descriptor,
+                                allocator, len, data);
+}
+void   marquee__v1__retrieval_recall__free_unpacked
+                     (Marquee__V1__RetrievalRecall *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &marquee__v1__retrieval_recall__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   marquee__v1__publish_request__init
                      (Marquee__V1__PublishRequest         *message)
 {
@@ -1290,7 +1335,7 @@ const ProtobufCMessageDescriptor marquee__v1__refused_version__descriptor =
   (ProtobufCMessageInit) marquee__v1__refused_version__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor marquee__v1__replica_status__field_descriptors[10] =
+static const ProtobufCFieldDescriptor marquee__v1__replica_status__field_descriptors[11] =
 {
   {
     "phase",
@@ -1412,6 +1457,18 @@ static const ProtobufCFieldDescriptor marquee__v1__replica_status__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "recall",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__ReplicaStatus, recall),
+    &marquee__v1__retrieval_recall__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned marquee__v1__replica_status__field_indices_by_name[] = {
   7,   /* field[7] = bytes_fetched */
@@ -1419,6 +1476,7 @@ static const unsigned marquee__v1__replica_status__field_indices_by_name[] = {
   6,   /* field[6] = bytes_total */
   0,   /* field[0] = phase */
   9,   /* field[9] = ready_ms */
+  10,   /* field[10] = recall */
   4,   /* field[4] = refused */
   5,   /* field[5] = routing_epoch */
   1,   /* field[1] = serving */
@@ -1428,7 +1486,7 @@ static const unsigned marquee__v1__replica_status__field_indices_by_name[] = {
 static const ProtobufCIntRange marquee__v1__replica_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor marquee__v1__replica_status__descriptor =
 {
@@ -1438,11 +1496,127 @@ const ProtobufCMessageDescriptor marquee__v1__replica_status__descriptor =
   "Marquee__V1__ReplicaStatus",
   "marquee.v1",
   sizeof(Marquee__V1__ReplicaStatus),
-  10,
+  11,
   marquee__v1__replica_status__field_descriptors,
   marquee__v1__replica_status__field_indices_by_name,
   1,  marquee__v1__replica_status__number_ranges,
   (ProtobufCMessageInit) marquee__v1__replica_status__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor marquee__v1__retrieval_recall__field_descriptors[7] =
+{
+  {
+    "samples",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, samples),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mean",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, mean),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "low",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, low),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "high",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, high),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "target",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "partial",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, partial),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Marquee__V1__RetrievalRecall, dropped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned marquee__v1__retrieval_recall__field_indices_by_name[] = {
+  6,   /* field[6] = dropped */
+  3,   /* field[3] = high */
+  2,   /* field[2] = low */
+  1,   /* field[1] = mean */
+  5,   /* field[5] = partial */
+  0,   /* field[0] = samples */
+  4,   /* field[4] = target */
+};
+static const ProtobufCIntRange marquee__v1__retrieval_recall__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor marquee__v1__retrieval_recall__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "marquee.v1.RetrievalRecall",
+  "RetrievalRecall",
+  "Marquee__V1__RetrievalRecall",
+  "marquee.v1",
+  sizeof(Marquee__V1__RetrievalRecall),
+  7,
+  marquee__v1__retrieval_recall__field_descriptors,
+  marquee__v1__retrieval_recall__field_indices_by_name,
+  1,  marquee__v1__retrieval_recall__number_ranges,
+  (ProtobufCMessageInit) marquee__v1__retrieval_recall__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor marquee__v1__publish_request__field_descriptors[3] =

@@ -43,14 +43,18 @@ final class TestFleet: ChunkSource {
   func asked(_ origin: ChunkOrigin) -> Int { state.withLock { $0.asked[origin] ?? 0 } }
 
   /// A replica over the fleet's directory: the same name again is a restart.
-  func replica(_ name: String = "r1", disk: any Disk = SystemDisk(), stages: RankStages = RankStages()) throws
-    -> TestReplica
-  {
+  func replica(
+    _ name: String = "r1", disk: any Disk = SystemDisk(), stages: RankStages = RankStages(),
+    recallSamplePeriod: Int = 0, recallIntervalMilliseconds: Int = 10_000
+  ) throws -> TestReplica {
     let home = "\(directory.path)/\(name)"
     let events = try EventPath.open("\(home)/events", disk: SystemDisk(), time: time)
+    var settings = Replica.Settings(
+      region: "eu", replica: name, directory: home, pool: .init(threadCount: 2), processStart: time.instant)
+    settings.recallSamplePeriod = recallSamplePeriod
+    settings.recallIntervalMilliseconds = recallIntervalMilliseconds
     let replica = try Replica(
-      Replica.Settings(
-        region: "eu", replica: name, directory: home, pool: .init(threadCount: 2), processStart: time.instant),
+      settings,
       trusted: [TestSnapshot.key.publicKey], events: events.path, chunks: self, disk: disk, time: time,
       stages: stages, random: { 42 },
       pause: { [self] milliseconds in

@@ -24,6 +24,8 @@ package final class Generation: Sendable {
   /// The policy's pins that name a title of this generation, by row.
   let pins: [String: [Pin]]
   let trending: TrendingCache
+  /// How much of the exact answer its searches find, where that is measured.
+  package let recall: RecallTally
 
   /// A pin whose title was found.
   struct Pin: Sendable {
@@ -62,6 +64,7 @@ package final class Generation: Sendable {
       features: manifest.features, policy: manifest.policy)
     audiences = Audiences(catalogue, index: index)
     trending = TrendingCache()
+    recall = RecallTally(target: parts.index.recallAtBuild)
     let view = parts.catalogue
     var pins: [String: [Pin]] = [:]
     // A pin may name a title that comes later or has gone: it waits, and harms nothing.

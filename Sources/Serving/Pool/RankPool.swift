@@ -1,11 +1,4 @@
 package import Base
-internal import Synchronization
-
-#if canImport(Glibc)
-  internal import Glibc
-#else
-  internal import Darwin
-#endif
 
 /// Owns the ranking threads and the queue before them. Nothing that reads or writes sockets ever ranks, and nothing
 /// that ranks ever waits for a socket.
@@ -33,7 +26,7 @@ package final class RankPool: Sendable {
   private let queue: JobQueue
   private let time: any TimeSource
   private let counters: RankCounters
-  private let threads: Mutex<[pthread_t]>
+  private let threads: [JoinedThread]
 
   /// Starts the threads. `makeWorker` runs once on each.
   package init(
@@ -48,12 +41,11 @@ package final class RankPool: Sendable {
     self.queue = queue
     self.time = time
     self.counters = counters
-    threads = Mutex(
-      (0..<settings.threadCount).map { _ in
-        startThread {
-          RankPool.work(queue: queue, time: time, counters: counters, worker: makeWorker())
-        }
-      })
+    threads = (0..<settings.threadCount).map { _ in
+      JoinedThread {
+        RankPool.work(queue: queue, time: time, counters: counters, worker: makeWorker())
+      }
+    }
   }
 
   deinit { shutdown() }
@@ -91,18 +83,8 @@ package final class RankPool: Sendable {
   /// Answers what was accepted, then ends the threads and waits for them. Once is enough.
   package func shutdown() {
     queue.close()
-    let ended = threads.withLock { threads in
-      defer { threads = [] }
-      return threads
-    }
-    for thread in ended {
-      // A completion may have held the last reference, and so be where the pool ends: that thread ends by itself.
-      if pthread_equal(thread, pthread_self()) != 0 {
-        pthread_detach(thread)
-      } else {
-        pthread_join(thread, nil)
-      }
-    }
+    // A completion may have held the last reference, and so be where the pool ends.
+    for thread in threads { thread.join() }
   }
 
   private static func work(
@@ -132,23 +114,4 @@ package final class RankPool: Sendable {
       job.completion(.failure(Fault(.deadlineExceeded, "the deadline passed while waiting")))
     }
   }
-}
-
-private final class Body {
-  let run: @Sendable () -> Void
-  init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-/// A thread of our own, joined by its owner.
-private func startThread(_ run: @escaping @Sendable () -> Void) -> pthread_t {
-  var thread = pthread_t()
-  let result = pthread_create(
-    &thread, nil,
-    { context in
-      guard let context else { return nil }
-      Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-      return nil
-    }, Unmanaged.passRetained(Body(run)).toOpaque())
-  precondition(result == 0, "the system gives no thread: \(result)")
-  return thread
 }

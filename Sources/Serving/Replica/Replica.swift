@@ -14,6 +14,10 @@ package actor Replica {
     package var pool: RankPool.Settings
     /// When the process began: what ``ReplicaStatus/readyMilliseconds`` is measured from.
     package var processStart: Instant
+    /// Of how many live searches one is compared with the exact answer; 0 is none.
+    package var recallSamplePeriod = 0
+    /// At most one is compared in this time: it reads all vectors, 256 MB at a million titles.
+    package var recallIntervalMilliseconds = 10_000
 
     package init(
       region: String, replica: String, directory: String, pool: RankPool.Settings, processStart: Instant
@@ -35,6 +39,8 @@ package actor Replica {
   /// The newest status whenever it changed by itself; one reader.
   package nonisolated let changes: AsyncStream<ReplicaStatus>
   nonisolated let pool: RankPool
+  /// `nil` where no search is sampled.
+  private nonisolated let recallThread: RecallThread?
   nonisolated let events: EventPath
   nonisolated let chunks: any ChunkSource
   nonisolated let time: any TimeSource
@@ -56,6 +62,7 @@ package actor Replica {
   var broken: [UInt64: ReplicaStatus.RefusedVersion] = [:]
   private var readyMilliseconds: UInt32 = 0
   private var isStopping = false
+  var recallNews = RecallNews()
 
   /// Opens the library and the routing in the directory, and starts the pool. Nothing is served before ``start()``.
   package init(
@@ -75,7 +82,16 @@ package actor Replica {
     routing = try Routing(
       region: settings.region, file: RoutingFile(path: "\(settings.directory)/routing", disk: disk))
     (changes, announceChange) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    let worker = { @Sendable [slot, routing, counters] in
+    var stages = stages
+    if settings.recallSamplePeriod > 0 {
+      let monitor = RecallMonitor(samplePeriod: settings.recallSamplePeriod)
+      stages.retriever = WatchedRetriever(retriever: stages.retriever, monitor: monitor)
+      recallThread = RecallThread(
+        monitor, intervalMilliseconds: settings.recallIntervalMilliseconds, time: time)
+    } else {
+      recallThread = nil
+    }
+    let worker = { @Sendable [slot, routing, counters, stages] in
       ReplicaWorker(
         slot: slot, pipeline: RankPipeline(histories: events.histories, stages: stages, time: time),
         routing: routing, counters: counters, region: settings.region, replica: settings.replica)
@@ -107,8 +123,9 @@ package actor Replica {
     changed()
     announceChange.finish()
     await withCheckedContinuation { continuation in
-      heavy.async { [pool] in
+      heavy.async { [pool, recallThread] in
         pool.shutdown()
+        recallThread?.shutdown()
         continuation.resume()
       }
     }
@@ -135,7 +152,7 @@ package actor Replica {
       refused: library.state.refused,
       routingEpoch: routing.epoch, bytesTotal: stagingCounts.bytesTotal,
       bytesFetched: stagingCounts.bytesFetched, bytesReused: stagingCounts.bytesReused,
-      readyMilliseconds: readyMilliseconds)
+      readyMilliseconds: readyMilliseconds, recall: recallThread == nil ? nil : live?.recall.report)
   }
 
   private var phase: ReplicaStatus.Phase {

@@ -19,7 +19,19 @@ enum StatusCodec {
         message.refused, message.n_refused, "refused", max: Limits.refusedVersionCountMax, refusedVersion),
       routingEpoch: message.routing_epoch, bytesTotal: message.bytes_total,
       bytesFetched: message.bytes_fetched, bytesReused: message.bytes_reused,
-      readyMilliseconds: message.ready_ms)
+      readyMilliseconds: message.ready_ms,
+      recall: message.recall == nil
+        ? nil : try Field.inside(try Field.required(message.recall, "recall"), "recall", readRecall))
+  }
+
+  private static func readRecall(_ message: Marquee__V1__RetrievalRecall) throws(Fault) -> RetrievalRecall {
+    for share in [message.mean, message.low, message.high, message.target]
+    where !(share >= 0 && share <= 1) {
+      throw Fault(.invalidArgument, "recall \(share) is not 0 to 1")
+    }
+    return RetrievalRecall(
+      sampleCount: message.samples, mean: message.mean, low: message.low, high: message.high,
+      target: message.target, partialCount: message.partial, droppedCount: message.dropped)
   }
 
   /// The newest of what is more than a message may hold.
@@ -40,6 +52,17 @@ enum StatusCodec {
     writer.number(8, status.bytesFetched)
     writer.number(9, status.bytesReused)
     writer.number(10, UInt64(status.readyMilliseconds))
+    if let recall = status.recall {
+      writer.message(11) { inner in
+        inner.number(1, recall.sampleCount)
+        inner.float(2, recall.mean)
+        inner.float(3, recall.low)
+        inner.float(4, recall.high)
+        inner.float(5, recall.target)
+        inner.number(6, recall.partialCount)
+        inner.number(7, recall.droppedCount)
+      }
+    }
   }
 
   static func readRefusal(_ message: Marquee__V1__Refusal) throws(Fault) -> Refusal {

@@ -20,6 +20,10 @@ struct FleetReport: Encodable {
     var address: String
     var isConnected: Bool
     var status: Status
+    /// What people read of ``Status/recall``; not in JSON.
+    var recallLine: String?
+
+    private enum CodingKeys: CodingKey { case name, address, isConnected, status }
   }
 
   struct Status: Encodable {
@@ -33,6 +37,30 @@ struct FleetReport: Encodable {
     var bytesFetched: UInt64
     var bytesReused: UInt64
     var readyMs: UInt32
+    var recall: Recall?
+  }
+
+  /// Of live searches of what is served; absent where none is sampled.
+  struct Recall: Encodable {
+    var samples: UInt64
+    var mean: Float
+    var low: Float
+    var high: Float
+    var target: Float
+    var partial: UInt64
+    var dropped: UInt64
+    var isLow: Bool
+
+    init(_ recall: RetrievalRecall) {
+      samples = recall.sampleCount
+      mean = recall.mean
+      low = recall.low
+      high = recall.high
+      target = recall.target
+      partial = recall.partialCount
+      dropped = recall.droppedCount
+      isLow = recall.isLow
+    }
   }
 
   struct Refused: Encodable {
@@ -90,6 +118,7 @@ struct FleetReport: Encodable {
       if !over.isEmpty { facts.append("failed over to \(over)") }
       lines.append("\(region.name): " + facts.joined(separator: ", "))
       for replica in region.replicas {
+        if let line = replica.recallLine { lines.append("  \(replica.name) \(line)") }
         for refused in replica.status.refused {
           lines.append(
             "  \(replica.name) refused \(refused.sequence): \(refused.code) at \(refused.place): \(refused.message)"
@@ -108,6 +137,11 @@ struct FleetReport: Encodable {
 }
 
 extension FleetReport.Replica {
+  private static func line(_ recall: RetrievalRecall) -> String? {
+    guard recall.sampleCount > 0 else { return nil }
+    return (recall.isLow ? "RECALL IS LOW: " : "") + recall.line
+  }
+
   init(_ replica: FleetStatus.Replica) {
     let status = replica.status
     self.init(
@@ -122,7 +156,9 @@ extension FleetReport.Replica {
             message: $0.refusal.message)
         }, routingEpoch: status.routingEpoch, bytesTotal: status.bytesTotal,
         bytesFetched: status.bytesFetched,
-        bytesReused: status.bytesReused, readyMs: status.readyMilliseconds))
+        bytesReused: status.bytesReused, readyMs: status.readyMilliseconds,
+        recall: status.recall.map(FleetReport.Recall.init)),
+      recallLine: status.recall.flatMap(Self.line))
   }
 }
 

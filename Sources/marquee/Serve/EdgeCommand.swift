@@ -25,9 +25,16 @@ struct EdgeCommand: AsyncParsableCommand {
   @Option(help: "Where to listen, host:port.") var listen: Address
   @Option(help: "Where others reach it, when that is not --listen.") var address: String?
   @Option(help: "Ranking threads; the machine's cores when not said.") var threads: Int?
+  @Option(
+    help: """
+      Of this many searches one is compared with the exact answer, on a thread of the lowest priority and at most one in \
+      10 s: `marquee status` shows the recall. 0 is none.
+      """)
+  var recallSampleOf = 1000
   @OptionGroup var options: ListenOptions
 
   func validate() throws {
+    guard recallSampleOf >= 0 else { throw ValidationError("--recall-sample-of is 0 or more") }
     guard (1...1024).contains(threads ?? 1) else { throw ValidationError("--threads is 1 to 1024") }
   }
 
@@ -47,11 +54,13 @@ struct EdgeCommand: AsyncParsableCommand {
       log("event log: cut \(opened.cutByteCount) torn bytes of \(opened.cutPath)")
     }
     let cores = ProcessInfo.processInfo.activeProcessorCount
+    var settings = Replica.Settings(
+      region: region, replica: self.replica, directory: data,
+      pool: RankPool.Settings(threadCount: threads ?? cores), processStart: start)
+    settings.recallSamplePeriod = recallSampleOf
     let replica = try Replica(
-      Replica.Settings(
-        region: region, replica: self.replica, directory: data,
-        pool: RankPool.Settings(threadCount: threads ?? cores), processStart: start),
-      trusted: fleet.trustedKeys, events: events, chunks: fetcher, disk: SystemDisk(), time: SystemTime())
+      settings, trusted: fleet.trustedKeys, events: events, chunks: fetcher, disk: SystemDisk(),
+      time: SystemTime())
     if let damage = replica.routing.damage { log("routing on the disk was set aside: \(damage)") }
     for file in replica.library.damaged { log("\(file.path) is damaged: \(file.refusal)") }
     await replica.start()
@@ -85,6 +94,7 @@ struct EdgeCommand: AsyncParsableCommand {
         if isServing != wasServing { health.setAll(isServing ? .serving : .notServing) }
         wasServing = isServing
         await replica.tick()
+        if let news = await replica.shareRecall() { log(news) }
         try? await Task.sleep(for: .milliseconds(250))
       }
     }

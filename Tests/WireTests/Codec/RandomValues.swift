@@ -128,8 +128,16 @@ extension RandomValues {
           sequence: values.word(), digest: values.digest(), refusal: values.refusal())
       },
       routingEpoch: word(), bytesTotal: word(), bytesFetched: word(), bytesReused: word(),
-      readyMilliseconds: UInt32(truncatingIfNeeded: word()))
+      readyMilliseconds: UInt32(truncatingIfNeeded: word()), recall: flag() ? nil : recall())
   }
+
+  mutating func recall() -> RetrievalRecall {
+    RetrievalRecall(
+      sampleCount: word(), mean: share(), low: share(), high: share(), target: share(), partialCount: word(),
+      droppedCount: word())
+  }
+
+  private mutating func share() -> Float { Float(count(1000)) / 1000 }
 
   mutating func report() -> FollowReport {
     switch count(3) {

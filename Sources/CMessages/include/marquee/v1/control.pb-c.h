@@ -25,6 +25,7 @@ typedef struct Marquee__V1__Directive__Announce Marquee__V1__Directive__Announce
 typedef struct Marquee__V1__Refusal Marquee__V1__Refusal;
 typedef struct Marquee__V1__RefusedVersion Marquee__V1__RefusedVersion;
 typedef struct Marquee__V1__ReplicaStatus Marquee__V1__ReplicaStatus;
+typedef struct Marquee__V1__RetrievalRecall Marquee__V1__RetrievalRecall;
 typedef struct Marquee__V1__PublishRequest Marquee__V1__PublishRequest;
 typedef struct Marquee__V1__PublishResponse Marquee__V1__PublishResponse;
 typedef struct Marquee__V1__MissingChunksResponse Marquee__V1__MissingChunksResponse;
@@ -183,10 +184,42 @@ struct  Marquee__V1__ReplicaStatus
    * Milliseconds from process start to ready, from the replica's own disk; 0 while it isn't.
    */
   uint32_t ready_ms;
+  /*
+   * Of the searches of what is served; not there where none is sampled.
+   */
+  Marquee__V1__RetrievalRecall *recall;
 };
 #define MARQUEE__V1__REPLICA_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&marquee__v1__replica_status__descriptor) \
-    , MARQUEE__V1__REPLICA_PHASE__REPLICA_PHASE_UNSPECIFIED, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0, 0, 0, 0 }
+    , MARQUEE__V1__REPLICA_PHASE__REPLICA_PHASE_UNSPECIFIED, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0, 0, 0, 0, NULL }
+
+
+/*
+ * How much of the exact answer live searches found. Shares are 0 to 1.
+ */
+struct  Marquee__V1__RetrievalRecall
+{
+  ProtobufCMessage base;
+  uint64_t samples;
+  float mean;
+  /*
+   * An interval of 95 % of the mean.
+   */
+  float low;
+  float high;
+  /*
+   * What was measured when the index was built.
+   */
+  float target;
+  /*
+   * Chosen searches that their deadline had cut, and those that there was no room for: not compared.
+   */
+  uint64_t partial;
+  uint64_t dropped;
+};
+#define MARQUEE__V1__RETRIEVAL_RECALL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&marquee__v1__retrieval_recall__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Marquee__V1__PublishRequest
@@ -474,6 +507,25 @@ Marquee__V1__ReplicaStatus *
 void   marquee__v1__replica_status__free_unpacked
                      (Marquee__V1__ReplicaStatus *message,
                       ProtobufCAllocator *allocator);
+/* Marquee__V1__RetrievalRecall methods */
+void   marquee__v1__retrieval_recall__init
+                     (Marquee__V1__RetrievalRecall         *message);
+size_t marquee__v1__retrieval_recall__get_packed_size
+                     (const Marquee__V1__RetrievalRecall   *message);
+size_t marquee__v1__retrieval_recall__pack
+                     (const Marquee__V1__RetrievalRecall   *message,
+                      uint8_t             *out);
+size_t marquee__v1__retrieval_recall__pack_to_buffer
+                     (const Marquee__V1__RetrievalRecall   *message,
+                      ProtobufCBuffer     *buffer);
+Marquee__V1__RetrievalRecall *
+       marquee__v1__retrieval_recall__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   marquee__v1__retrieval_recall__free_unpacked
+                     (Marquee__V1__RetrievalRecall *message,
+                      ProtobufCAllocator *allocator);
 /* Marquee__V1__PublishRequest methods */
 void   marquee__v1__publish_request__init
                      (Marquee__V1__PublishRequest         *message);
@@ -728,6 +780,9 @@ typedef void (*Marquee__V1__RefusedVersion_Closure)
 typedef void (*Marquee__V1__ReplicaStatus_Closure)
                  (const Marquee__V1__ReplicaStatus *message,
                   void *closure_data);
+typedef void (*Marquee__V1__RetrievalRecall_Closure)
+                 (const Marquee__V1__RetrievalRecall *message,
+                  void *closure_data);
 typedef void (*Marquee__V1__PublishRequest_Closure)
                  (const Marquee__V1__PublishRequest *message,
                   void *closure_data);
@@ -875,6 +930,7 @@ extern const ProtobufCMessageDescriptor marquee__v1__directive__announce__descri
 extern const ProtobufCMessageDescriptor marquee__v1__refusal__descriptor;
 extern const ProtobufCMessageDescriptor marquee__v1__refused_version__descriptor;
 extern const ProtobufCMessageDescriptor marquee__v1__replica_status__descriptor;
+extern const ProtobufCMessageDescriptor marquee__v1__retrieval_recall__descriptor;
 extern const ProtobufCMessageDescriptor marquee__v1__publish_request__descriptor;
 extern const ProtobufCMessageDescriptor marquee__v1__publish_response__descriptor;
 extern const ProtobufCMessageDescriptor marquee__v1__missing_chunks_response__descriptor;
