@@ -1,8 +1,8 @@
 """Rank end to end: a replica, mutual TLS, a load generator in a process of its own.
 
-One control node, one region of one replica, a generated catalogue, a ranker of layers in bytes that was trained on a smaller
-one; profiles get histories as events before anything is measured. The load is open: its schedule doesn't wait for answers, and latency counts from the moment that the
-schedule wanted, so a stalled server can't hide. Then:
+One control node, one region of one replica, a generated catalogue, a ranker of layers in bytes that was trained on a
+smaller one; profiles get histories as events before anything is measured. The load is open: its schedule doesn't wait
+for answers, and latency counts from the moment that the schedule wanted, so a stalled server can't hide. Then:
   rank_per_second_max  the highest offered rate that is sustained: 99 % of it answered in each second, no call failed,
                        p99 within 50 ms, and at most 0.1 % of replies shortened because of load (a rung of the ladder)
   p50/p99/p999_ms_at_N at 30, 50 and 70 % of that rate
@@ -138,7 +138,8 @@ def train_ranker(maker, directory, out):
     maker.run("catalog", "generate", "--titles", "20000", "--profiles", "4000", "--seed", "2", "--out", workspace)
     maker.run("train", workspace, "--out", floats, "--rows", rows, timeout=600)
     maker.run("model", "quantise", floats, "--rows", f"{rows}/train-features.npy", "--groups",
-              f"{rows}/train-groups.npy", "--out", str(out))
+              f"{rows}/train-groups.npy", "--out", str(directory / "ranker"))
+    (directory / "ranker").rename(out)
     shutil.rmtree(directory)
 
 

@@ -75,11 +75,7 @@ package struct CatalogueView: Sendable {
   }
 
   package func ordinal(ofIDBytes id: UnsafeRawBufferPointer) -> UInt32? {
-    if let local = tail?.ordinal(ofIDBytes: id), isLive(UInt32(base.count + local)) {
-      return UInt32(base.count + local)
-    }
-    guard let local = base.ordinal(ofIDBytes: id), isLive(UInt32(local)) else { return nil }
-    return UInt32(local)
+    ordinal(ofIDBytes: id, firstSlot: base.firstSlot(ofIDBytes: id))
   }
 
   package func isLive(_ ordinal: UInt32) -> Bool {

@@ -18,7 +18,8 @@ package struct TitleFacts: Equatable, Sendable {
   @inline(__always)
   init(_ words: UnsafePointer<UInt64>) {
     genres = words[0]
-    maturity = UInt8(truncatingIfNeeded: words[1] >> 32)
+    // What no part writes is no age that anybody has.
+    maturity = UInt8(clamping: words[1] >> 32)
     let day = Int32(truncatingIfNeeded: words[1])
     releaseDay = day == CataloguePart.unknownDay ? nil : day
   }

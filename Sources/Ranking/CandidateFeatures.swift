@@ -16,6 +16,7 @@ package enum CandidateFeatures {
     "co_watched_share",
     "is_met",
   ]
+  /// As many as there are names: a number, since it is in the innermost loops.
   package static let count = 14
 
   /// A title's age at which its recency is a half, in days.

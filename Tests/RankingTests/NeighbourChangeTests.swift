@@ -98,7 +98,10 @@ struct NeighbourChangeTests {
     var options = NeighbourChange.Options()
     (options.listShareMax, options.changeMin, options.staleMax) = (4.0 / 60, 0.01, 0.01)
     let some = try change(base, more, origins: [NeighbourTail.none], options)
-    #expect(some.isStale)
+    #expect(!some.isStale, "5 and 6 come anew, and a new base could not have the new title")
+    (options.listShareMax, options.staleMax) = (0, 0.001)
+    #expect(try change(base, more, origins: [NeighbourTail.none], options).isStale)
+    options.listShareMax = 4.0 / 60
     let tail = try tail(some)
     #expect(tail.lists.count == 5)
     let fresh = try TitleNeighbours(base: lists(more, titleCount: 61))
@@ -128,6 +131,45 @@ struct NeighbourChangeTests {
     let neighbours = try TitleNeighbours(base: base, tail: try tail(change))
     let all = try TitleNeighbours(base: fresh)
     for title in 0..<UInt32(61) { #expect(list(neighbours, title) == list(all, title)) }
+  }
+
+  @Test("a base that was just written is not stale, however much its titles share with new ones")
+  func notStaleAtBirth() throws {
+    // Half of what anybody watches is new.
+    let more = wanted.map { $0 + (60..<67) }
+    let origins = [UInt32](repeating: NeighbourTail.none, count: 7)
+    let old = try lists(wanted, titleCount: Self.baseCount)
+    let fresh = try lists(more, titleCount: 67)
+    let base = try NeighbourBase.open(
+      mapped { try NeighbourChange.writeBase(fresh, count: Self.baseCount, to: $0) }, name: "base")
+    let born = try change(base, more, origins: origins)
+    #expect(!born.isStale && born.hasTail)
+    // New titles alone make none stale: a new base could not have them.
+    #expect(try !change(old, more, origins: origins).isStale)
+  }
+
+  @Test("lists of what nobody watches any more are stale")
+  func unwatched() throws {
+    let base = try lists(wanted, titleCount: Self.baseCount)
+    #expect(try change(base, []).isStale)
+    #expect(try !change(lists([], titleCount: Self.baseCount), []).isStale)
+  }
+
+  @Test("a parent's ordinals that are no titles are left out")
+  func oddParent() throws {
+    let path = try temporaryFile()
+    defer { unlink(path) }
+    let writer = try SegmentWriter(
+      path: path, kind: NeighbourBase.kind, formatVersion: NeighbourBase.formatVersion)
+    try writer.add("HEAD", [UInt32(Self.baseCount), 0, 0, 0])
+    try writer.add("OFFS", (0...UInt32(Self.baseCount)).map { $0 })
+    try writer.add("ORDS", (0..<Self.baseCount).map { $0 % 2 == 0 ? UInt32.max : 60 })
+    try writer.add("WGTS", [UInt16](repeating: 9, count: Self.baseCount))
+    try writer.add("SCAL", [Float](repeating: 1, count: Self.baseCount))
+    try writer.finish()
+    let base = try NeighbourBase.open(
+      MappedBytes(copying: SystemDisk().read(path, limit: 1 << 24)), name: "base")
+    #expect(try change(base, wanted).isStale)
   }
 
   @Test("a tail that is cut, out of order or of another base is refused")

@@ -1,5 +1,6 @@
 import Base
 import Catalogue
+import Ranking
 import Retrieval
 import Snapshots
 import Testing
@@ -54,6 +55,19 @@ import Testing
     #expect(refusal(snapshot) == nil)
     snapshot.golden = [.init(watched: ["a0"], expected: right.dropLast(2) + ["a10", "a11"])]
     #expect(refusal(snapshot)?.code == .goldenMismatch)
+  }
+
+  @Test func `neighbours have a tail beside the catalogue's, and must end where it does`() throws {
+    var snapshot = TestSnapshot()
+    (snapshot.count, snapshot.tailCount) = (80, 10)
+    // The new titles are 80 to 89, and one of them is watched with one of the base.
+    snapshot.wanted = [[2, 85], [2, 85], [2, 8], [2, 8]]
+    let neighbours = try #require(try snapshot.open(time: time).neighbours)
+    var found: Set<UInt32> = []
+    neighbours.forEach(of: 85) { ordinal, _ in found.insert(ordinal) }
+    #expect(found == [2] && neighbours.titleCount == 90)
+    snapshot.neighbourBaseCount = 70
+    #expect(refusal(snapshot)?.place == "neighbours/base")
   }
 
   @Test func `segments whose counts disagree are refused`() {

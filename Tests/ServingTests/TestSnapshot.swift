@@ -46,6 +46,8 @@ struct TestSnapshot {
 
   // What tests get wrong.
   var golden: [GoldenQueries.Query]?
+  /// Where the neighbours' base ends; with the catalogue's unless a test says otherwise.
+  var neighbourBaseCount: Int?
   var rankerFeatures = CandidateFeatures.names
   var vectorCountOff = 0
   var titleCountOff = 0
@@ -126,8 +128,7 @@ struct TestSnapshot {
       sources.append(.init(kind: kind, name: "all", path: "\(work.path)/\(kind)"))
     }
     if !wanted.isEmpty {
-      try NeighbourWriter.write(titleCount: count + tailCount, wanted: wanted, to: "\(work.path)/neighbours")
-      sources.append(.init(kind: "neighbours", name: "base", path: "\(work.path)/neighbours"))
+      sources += try neighbours(work)
     }
     for (key, bytes) in replaced {
       guard let source = sources.first(where: { "\($0.kind)/\($0.name)" == key }) else {
@@ -137,6 +138,28 @@ struct TestSnapshot {
       try bytes.withUnsafeBytes { try SystemDisk().write($0, to: source.path, at: 0) }
     }
     return sources.filter { !leavesOut.contains("\($0.kind)/\($0.name)") }
+  }
+
+  /// All of the base's titles, and in a tail what is new.
+  private func neighbours(_ work: TestDirectory) throws -> [SnapshotBuilder.Source] {
+    let (fresh, base, tail) = (
+      "\(work.path)/fresh", "\(work.path)/neighbours", "\(work.path)/neighbours-tail"
+    )
+    try NeighbourWriter.write(titleCount: count + tailCount, wanted: wanted, to: fresh)
+    let lists = try NeighbourBase.open(MappedBytes(path: fresh), name: "fresh")
+    try NeighbourChange.writeBase(lists, count: neighbourBaseCount ?? count, to: base)
+    var sources = [SnapshotBuilder.Source(kind: "neighbours", name: "base", path: base)]
+    guard tailCount > 0 else { return sources }
+    let titles = NeighbourChange.Titles(
+      baseCount: neighbourBaseCount ?? count,
+      origins: [UInt32](
+        repeating: NeighbourTail.none, count: count + tailCount - (neighbourBaseCount ?? count)), gone: [])
+    try NeighbourChange(
+      from: NeighbourBase.open(MappedBytes(path: base), name: "base"), to: lists, titles: titles,
+      audiences: [UInt32](repeating: 1, count: count + tailCount)
+    ).write(to: tail)
+    sources.append(.init(kind: "neighbours", name: "tail", path: tail))
+    return sources
   }
 
   private struct Part {

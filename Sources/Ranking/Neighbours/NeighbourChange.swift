@@ -93,9 +93,15 @@ package struct NeighbourChange {
     try writer.finish()
   }
 
-  /// How much of each of the base's lists is another one: 0 to 1, the difference of weights as a share of all.
-  private func changes(threads: Int) -> [Float] {
-    var changes = [Float](repeating: 0, count: base.count)
+  /// How much of a list is another one: 0 to 1, the difference of weights as a share of all.
+  private struct Change {
+    var whole: Float = 0
+    /// Of neighbours in the base alone: what a new base would make good.
+    var inBase: Float = 0
+  }
+
+  private func changes(threads: Int) -> [Change] {
+    var changes = [Change](repeating: Change(), count: base.count)
     changes.withUnsafeMutableBufferPointer { changes in
       // Guard: every block writes to its own places.
       nonisolated(unsafe) let changes = changes
@@ -104,10 +110,12 @@ package struct NeighbourChange {
         var new: [(UInt32, Float)] = []
         for list in block where !isGone.contains(UInt32(list)) && !isEqual(list) {
           base.copy(list, to: &old)
-          // They are left out when a list is read.
-          old.removeAll { isGone.contains($0.0) }
+          // They are left out when a list is read, and so is what is no title.
+          old.removeAll { $0.0 >= base.count || isGone.contains($0.0) }
           fresh.copy(list, to: &new)
-          changes[list] = Self.change(&old, &new)
+          changes[list].whole = Self.change(&old, &new)
+          new.removeAll { $0.0 >= base.count }
+          changes[list].inBase = Self.change(&old, &new)
         }
       }
     }
@@ -137,11 +145,11 @@ package struct NeighbourChange {
     return sum > 0 ? difference / sum : 0
   }
 
-  private mutating func choose(_ changes: [Float], _ audiences: [UInt32]) {
+  private mutating func choose(_ changes: [Change], _ audiences: [UInt32]) {
     // Keys whose falling order as numbers is that of worth, ties by ordinal.
     var keys: [UInt64] = []
-    for (list, change) in changes.enumerated() where change >= options.changeMin {
-      let worth = change * Float(max(1, audiences[list]))
+    for (list, change) in changes.enumerated() where change.whole >= options.changeMin {
+      let worth = change.whole * Float(max(1, audiences[list]))
       keys.append(UInt64(worth.bitPattern) << 32 | UInt64(~UInt32(list)))
     }
     let count = min(keys.count, Int(Double(base.count) * options.listShareMax))
@@ -149,8 +157,16 @@ package struct NeighbourChange {
       mk_keep_largest(&keys, keys.count, count)
       replaced = keys.prefix(count).map { ~UInt32(truncatingIfNeeded: $0) }.sorted()
     }
-    let left = keys.dropFirst(count).reduce(0) { $0 + Double(Float(bitPattern: UInt32($1 >> 32))) }
-    let watched = audiences.prefix(base.count).reduce(0) { $0 + Double($1) }
+    let isReplaced = Set(replaced)
+    var (left, watched) = (0.0, 0.0)
+    for (list, change) in changes.enumerated() {
+      // A list of what nobody watches any more is as wrong as another.
+      let weight = Double(audiences[list] > 0 ? audiences[list] : base.range(of: list).isEmpty ? 0 : 1)
+      watched += weight
+      if change.inBase >= options.changeMin, !isReplaced.contains(UInt32(list)) {
+        left += weight * Double(change.inBase)
+      }
+    }
     staleness = watched > 0 ? left / watched : 0
   }
 }

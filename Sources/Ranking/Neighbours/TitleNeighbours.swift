@@ -4,6 +4,7 @@ package import Base
 /// and perhaps a tail that says what has become of them.
 package struct TitleNeighbours: Sendable {
   package let titleCount: Int
+  package var baseCount: Int { base.count }
   private let base: NeighbourLists
   private let tail: NeighbourTail?
 

@@ -6,9 +6,8 @@ internal import Synchronization
 /// Who may be shown what: one country up to one maturity in one generation, with the lists that fill rows when
 /// nothing better is there.
 ///
-/// Everything in it is licensed for as long as it is valid; when it isn't any more, or a title is not in it,
-/// ``CatalogueView/isLicensed(_:_:at:)`` is asked for each title that is shown: a late refresh shows too little rather than
-/// too much.
+/// Everything in it is licensed for as long as it is valid, and a request only ever gets one that is valid at its moment
+/// (``Audiences/audience(_:now:)``).
 package final class Audience: Sendable {
   /// Enough for every row at its largest after the profile's own titles were taken out: 8 × 100 + 100, rounded up.
   static let popularCountMax = 1024

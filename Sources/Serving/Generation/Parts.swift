@@ -31,7 +31,7 @@ struct Parts {
         .unreadable, at: "statistics/all",
         "has \(catalogue.liveCount) live titles, and the manifest \(snapshot.manifest.titleCount)")
     }
-    neighbours = try Self.neighbours(snapshot, titleCount: catalogue.count)
+    neighbours = try Self.neighbours(snapshot, catalogue)
     ranker = try RankerSegment.open(try snapshot.segment(kind: "ranker", name: "all"), name: "ranker/all")
     guard ranker.features == CandidateFeatures.names else {
       throw Refusal(
@@ -75,7 +75,7 @@ struct Parts {
 
   /// A base, and a tail where anything has become of it; what is left out has no neighbours.
   private static func neighbours(
-    _ snapshot: OpenSnapshot, titleCount: Int
+    _ snapshot: OpenSnapshot, _ catalogue: CatalogueView
   ) throws(Refusal) -> TitleNeighbours? {
     let names = snapshot.segments(kind: "neighbours").map(\.name).sorted()
     guard !names.isEmpty else { return nil }
@@ -90,10 +90,11 @@ struct Parts {
         opening: try snapshot.segment(kind: "neighbours", name: "tail"), name: "neighbours/tail")
     }
     let neighbours = try TitleNeighbours(base: base, tail: tail)
-    guard neighbours.titleCount == titleCount else {
+    guard neighbours.baseCount == catalogue.base.count, neighbours.titleCount == catalogue.count else {
       throw Refusal(
         .unreadable, at: "neighbours/base",
-        "and its tail have \(neighbours.titleCount) titles for a catalogue of \(titleCount) ordinals")
+        "and its tail have \(neighbours.baseCount) and \(neighbours.titleCount - neighbours.baseCount) titles for a "
+          + "catalogue of \(catalogue.base.count) and \(catalogue.count - catalogue.base.count)")
     }
     return neighbours
   }

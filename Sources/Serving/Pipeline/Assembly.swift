@@ -3,14 +3,14 @@ internal import Catalogue
 
 /// The stage assembly: candidates to rows, by the policy's rules. Ordinals become strings here and not before.
 ///
-/// Licence and maturity are asked for each title that is shown, on every rung, whatever brought it. A title is shown
+/// Licence and maturity are asked for each title that is shown, on every rung, whatever brought it: of the audience, which
+/// is valid at the request's moment, or of the title itself. A title is shown
 /// once in a reply. A row that would be empty is left out, and the row of top picks never is while anything is licensed.
 struct Assembly {
   private let pass: Pass
   private let scratch: RankScratch
   private let catalogue: CatalogueView
   private let country: CountryCode
-  private let isAudienceValid: Bool
   private(set) var rungs: [Rung]
   private var isShort = false
 
@@ -19,7 +19,6 @@ struct Assembly {
     self.scratch = scratch
     catalogue = pass.generation.catalogue
     country = CountryCode(ofRequest: pass.request.country)
-    isAudienceValid = pass.audience.allowed.isValid(at: pass.now)
     rungs = pass.rungs
   }
 
@@ -70,11 +69,11 @@ struct Assembly {
 
   // MARK: What may be shown
 
-  /// What the audience allows is allowed for as long as it is valid: the windows themselves are asked for the rest.
+  /// What the audience allows is licensed at this moment; of the rest the windows are asked.
   private func isPermitted(_ ordinal: UInt32) -> Bool {
-    if isAudienceValid, pass.audience.allowed.bitmap[Int(ordinal)] { return true }
-    return catalogue.isLive(ordinal) && catalogue.maturity(ordinal) <= pass.request.maturityMax
-      && catalogue.isLicensed(ordinal, country, at: pass.now)
+    pass.audience.allowed.bitmap[Int(ordinal)]
+      || (catalogue.isLive(ordinal) && catalogue.maturity(ordinal) <= pass.request.maturityMax
+        && catalogue.isLicensed(ordinal, country, at: pass.now))
   }
 
   /// Takes the title for a row, if it may be shown and isn't yet.

@@ -156,6 +156,7 @@ struct Pass {
   init(job: RankJob, generation: Generation, audience: Audience, start: Instant, now: Timestamp) {
     self.job = job
     self.generation = generation
+    precondition(audience.allowed.isValid(at: now), "an audience of this moment")
     self.audience = audience
     self.start = start
     self.now = now
