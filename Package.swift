@@ -115,7 +115,7 @@ if let libFuzzer = Context.environment["MARQUEE_LIBFUZZER"] {
     "-sanitize=address", "-sanitize-coverage=edge,indirect-calls", "-Xllvm",
     "-sanitizer-coverage-inline-8bit-counters=1", "-Xllvm", "-sanitizer-coverage-pc-table=1",
   ])
-  for target in package.targets where ["Base", "Wire", "Ranking"].contains(target.name) {
+  for target in package.targets where ["Base", "Wire", "Ranking", "Retrieval"].contains(target.name) {
     target.swiftSettings?.append(instrumented)
   }
   for target in package.targets where ["CMessages", "CKernels"].contains(target.name) {
@@ -123,7 +123,8 @@ if let libFuzzer = Context.environment["MARQUEE_LIBFUZZER"] {
   }
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["Base", "Wire", "Ranking", "CKernels", nioCore], path: "Tests/Fuzz",
+      name: "fuzz", dependencies: ["Base", "Wire", "Ranking", "Retrieval", "CKernels", nioCore],
+      path: "Tests/Fuzz",
       exclude: ["corpus", "words"], swiftSettings: strict + [.unsafeFlags(["-sanitize=address"])],
       linkerSettings: [.unsafeFlags([libFuzzer, "-sanitize=address"]), .linkedLibrary("stdc++")]))
 }

@@ -18,8 +18,9 @@ struct Search: ~Copyable {
   let placed: UnsafeMutablePointer<UInt64>?
   var clock: SearchClock
   let scratch: SearchScratch
-  let kernels = mk_active()
-  let indexKernels = mk_index_active()
+  /// Tests set other levels' here.
+  var kernels = mk_active()
+  var indexKernels = mk_index_active()
 
   /// What the query's largest magnitude is, and what a unit of its whole numbers is worth then.
   var magnitude: Float = 0

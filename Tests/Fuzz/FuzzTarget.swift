@@ -35,6 +35,12 @@ struct FuzzTarget: Sendable {
     FuzzTarget(
       name: "model-segments", about: "segments of rankers, opened and scored", length: 2048,
       body: fuzzModelSegments),
+    FuzzTarget(
+      name: "index-segments", about: "segments of an index and of vectors, opened and searched", length: 6144,
+      body: fuzzIndexSegments),
+    FuzzTarget(
+      name: "neighbour-segments", about: "segments of neighbours, opened and summed", length: 1024,
+      body: fuzzNeighbourSegments),
   ]
 
   /// Guard for `nonisolated(unsafe)`: set once, before the one thread that fuzzes begins.

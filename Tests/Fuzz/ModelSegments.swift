@@ -102,37 +102,9 @@ private struct SegmentScript {
       let bytes = Array(script.take(count))
       contents.append(Array(bytes.prefix(bytes.count / section.elementByteCount * section.elementByteCount)))
     }
-    var bytes = Segment.magic
-    bytes += Array(tag.utf8)
-    append(1, 4, to: &bytes)
-    let tableEnd = Segment.headerByteCount + sections.count * Segment.entryByteCount
-    var offset = padded(tableEnd)
-    var offsets: [Int] = []
-    for content in contents {
-      offsets.append(offset)
-      offset = padded(offset + content.count)
+    let named = zip(sections, contents).map {
+      SegmentDraft.Section(tag: $0.tag, elementByteCount: $0.elementByteCount, content: $1)
     }
-    append(offset, 8, to: &bytes)
-    append(sections.count, 4, to: &bytes)
-    bytes += [UInt8](repeating: 0, count: Segment.headerByteCount - bytes.count)
-    for (section, (place, content)) in zip(sections, zip(offsets, contents)) {
-      bytes += Array(section.tag.utf8)
-      append(section.elementByteCount, 4, to: &bytes)
-      append(place, 8, to: &bytes)
-      append(content.count, 8, to: &bytes)
-      append(content.count / section.elementByteCount, 8, to: &bytes)
-    }
-    for (place, content) in zip(offsets, contents) {
-      bytes += [UInt8](repeating: 0, count: place - bytes.count) + content
-    }
-    return bytes + [UInt8](repeating: 0, count: offset - bytes.count)
-  }
-
-  private func padded(_ offset: Int) -> Int {
-    (offset + Segment.alignment - 1) / Segment.alignment * Segment.alignment
-  }
-
-  private func append(_ value: Int, _ byteCount: Int, to bytes: inout [UInt8]) {
-    for place in 0..<byteCount { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * place))) }
+    return SegmentDraft(tag: tag, sections: named).made().bytes
   }
 }
