@@ -2,30 +2,63 @@ import Base
 
 @testable import Ranking
 
-/// Segments of neighbours: refused with a place, or every title's list lies within bounds and sums are of titles.
+/// Segments of neighbours, a base and its tail: refused with a place, or every title's list lies within bounds and sums are of
+/// titles.
 ///
-/// An input's first byte says whether the rest is a segment as it is. If not, sections follow in their order, each with two
-/// bytes of length before it.
+/// Of an input's first byte the lowest bits say whether the rest is a base's or a tail's segment as it is. If not, sections
+/// follow in their order, each with two bytes of length before it: those of a base, and by the third bit those of a tail.
 func fuzzNeighbourSegments(_ input: [UInt8]) {
   guard let first = input.first else { return }
   var script = FuzzBytes(Array(input.dropFirst()))
-  let mapped: MappedBytes
-  if first % 4 == 3 {
-    mapped = MappedBytes(copying: Array(script.all()))
-  } else {
-    let sections = [("HEAD", 4), ("OFFS", 4), ("ORDS", 4), ("WGTS", 2), ("SCAL", 4)].map { tag, size in
-      let content = Array(script.take(Int(script.byte()) | Int(script.byte()) << 8))
-      return SegmentDraft.Section(
-        tag: tag, elementByteCount: size, content: Array(content.prefix(content.count / size * size)))
-    }
-    mapped =
-      SegmentDraft(tag: "NBRS", formatVersion: TitleNeighbours.formatVersion, sections: sections, gap: 64)
-      .mapped()
-  }
   let neighbours: TitleNeighbours
-  do throws(Refusal) { neighbours = try TitleNeighbours(opening: mapped, name: "segment") } catch {
+  do throws(Refusal) {
+    switch first % 4 {
+    case 2:
+      _ = try NeighbourTail(opening: MappedBytes(copying: Array(script.all())), name: "segment")
+      return
+    case 3:
+      neighbours = try TitleNeighbours(
+        base: NeighbourBase.open(MappedBytes(copying: Array(script.all())), name: "segment"))
+    default:
+      let base = try NeighbourBase.open(
+        segment(NeighbourBase.kind, NeighbourBase.formatVersion, baseSections, &script), name: "segment")
+      guard first & 4 != 0 else {
+        neighbours = try TitleNeighbours(base: base)
+        break
+      }
+      let tail = try NeighbourTail(
+        opening: segment(NeighbourTail.kind, NeighbourTail.formatVersion, tailSections, &script),
+        name: "segment")
+      do throws(Refusal) { neighbours = try TitleNeighbours(base: base, tail: tail) } catch {
+        return ModelRows.check(error, of: "neighbours/tail")
+      }
+    }
+  } catch {
     return ModelRows.check(error, of: "segment")
   }
+  check(neighbours)
+  sum(neighbours)
+}
+
+private let baseSections = [("HEAD", 4), ("OFFS", 4), ("ORDS", 4), ("WGTS", 2), ("SCAL", 4)]
+private let tailSections = [
+  ("HEAD", 4), ("ORIG", 4), ("MOVB", 4), ("MOVT", 4), ("TITL", 4), ("OFFS", 4), ("ORDS", 4), ("WGTS", 2),
+  ("SCAL", 4),
+]
+
+private func segment(
+  _ kind: SegmentTag, _ formatVersion: UInt32, _ sections: [(tag: String, size: Int)],
+  _ script: inout FuzzBytes
+) -> MappedBytes {
+  let sections = sections.map { tag, size in
+    let content = Array(script.take(Int(script.byte()) | Int(script.byte()) << 8))
+    return SegmentDraft.Section(
+      tag: tag, elementByteCount: size, content: Array(content.prefix(content.count / size * size)))
+  }
+  return SegmentDraft(tag: "\(kind)", formatVersion: formatVersion, sections: sections, gap: 64).mapped()
+}
+
+private func check(_ neighbours: TitleNeighbours) {
   guard neighbours.titleCount < 1 << 16 else { return }
   for title in 0..<UInt32(neighbours.titleCount) + 2 {
     var count = 0
@@ -35,9 +68,8 @@ func fuzzNeighbourSegments(_ input: [UInt8]) {
         found("title \(title) has \(other) beside it, by \(weight)")
       }
     }
-    guard count <= NeighbourWriter.neighbourCountMax else { found("title \(title) has \(count) neighbours") }
+    guard count <= NeighbourLists.neighbourCountMax else { found("title \(title) has \(count) neighbours") }
   }
-  sum(neighbours)
 }
 
 /// What a request makes of them, twice in the same table.
