@@ -130,6 +130,10 @@ package enum CandidateSource: Int, Sendable, CaseIterable {
   case trending = 4
   case new = 5
   case popular = 6
+  /// On a list that editors keep in the policy.
+  case editorial = 7
+  /// Watched by the people who watched what the profile did.
+  case coWatched = 8
 }
 
 /// The parts of one request, in order.

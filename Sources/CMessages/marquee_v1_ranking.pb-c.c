@@ -1196,7 +1196,7 @@ const ProtobufCMessageDescriptor marquee__v1__record_response__descriptor =
   (ProtobufCMessageInit) marquee__v1__record_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue marquee__v1__candidate_source__enum_values_by_number[7] =
+static const ProtobufCEnumValue marquee__v1__candidate_source__enum_values_by_number[9] =
 {
   { "CANDIDATE_SOURCE_UNSPECIFIED", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_UNSPECIFIED", 0 },
   { "CANDIDATE_SOURCE_SIMILAR", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_SIMILAR", 1 },
@@ -1205,14 +1205,18 @@ static const ProtobufCEnumValue marquee__v1__candidate_source__enum_values_by_nu
   { "CANDIDATE_SOURCE_TRENDING", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_TRENDING", 4 },
   { "CANDIDATE_SOURCE_NEW", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_NEW", 5 },
   { "CANDIDATE_SOURCE_POPULAR", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_POPULAR", 6 },
+  { "CANDIDATE_SOURCE_EDITORIAL", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_EDITORIAL", 7 },
+  { "CANDIDATE_SOURCE_CO_WATCHED", "MARQUEE__V1__CANDIDATE_SOURCE__CANDIDATE_SOURCE_CO_WATCHED", 8 },
 };
 static const ProtobufCIntRange marquee__v1__candidate_source__value_ranges[] = {
-{0, 0},{0, 7}
+{0, 0},{0, 9}
 };
-static const ProtobufCEnumValueIndex marquee__v1__candidate_source__enum_values_by_name[7] =
+static const ProtobufCEnumValueIndex marquee__v1__candidate_source__enum_values_by_name[9] =
 {
   { "CANDIDATE_SOURCE_BECAUSE_YOU_WATCHED", 3 },
   { "CANDIDATE_SOURCE_CONTINUE_WATCHING", 2 },
+  { "CANDIDATE_SOURCE_CO_WATCHED", 8 },
+  { "CANDIDATE_SOURCE_EDITORIAL", 7 },
   { "CANDIDATE_SOURCE_NEW", 5 },
   { "CANDIDATE_SOURCE_POPULAR", 6 },
   { "CANDIDATE_SOURCE_SIMILAR", 1 },
@@ -1226,9 +1230,9 @@ const ProtobufCEnumDescriptor marquee__v1__candidate_source__descriptor =
   "CandidateSource",
   "Marquee__V1__CandidateSource",
   "marquee.v1",
-  7,
+  9,
   marquee__v1__candidate_source__enum_values_by_number,
-  7,
+  9,
   marquee__v1__candidate_source__enum_values_by_name,
   1,
   marquee__v1__candidate_source__value_ranges,

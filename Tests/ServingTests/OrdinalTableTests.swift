@@ -26,11 +26,11 @@ import Testing
 
   @Test func `candidates stop at their limit and keep every source`() {
     var candidates = Candidates()
-    for ordinal in 0..<UInt32(Candidates.countMax) { candidates.add(ordinal, .popular) }
-    let isBeyond = candidates.add(99_999, .similar)
+    for ordinal in 0..<UInt32(Candidates.countMax) { candidates.add(ordinal, .popular, score: 1) }
+    let isBeyond = candidates.add(99_999, .similar, score: 1)
     #expect(!isBeyond)
     #expect(candidates.count == Candidates.countMax)
-    let isNew = candidates.add(5, .similar, similarity: 0.5)
+    let isNew = candidates.add(5, .similar, score: 0.5, similarity: 0.5)
     #expect(!isNew)
     #expect(
       candidates.sources[5].contains(.init(.similar)) && candidates.sources[5].contains(.init(.popular)))

@@ -36,7 +36,7 @@ import Testing
     kitchen.histories.watch("p", ["a2", "a8"])
     let row = try #require(try kitchen.rank(.test()).row("top_picks"))
     #expect(row.titles.prefix(2).map(\.id) == ["a1003", "a1009"])
-    #expect(row.titles.first?.source == .similar)
+    #expect(row.titles.first?.source == .coWatched)
     // What was met already is not brought by this source, however many share it.
     kitchen.histories.watch("p", ["a1003"], .click)
     #expect(try kitchen.rank(.test()).titleIDs.contains("a1009"))
@@ -145,6 +145,55 @@ import Testing
     #expect(!child.titleIDs.contains("a72"))
     kitchen.histories.watch("p", ["a70"], .dislike)
     #expect(try !kitchen.rank(.test()).titleIDs.contains("a70"))
+  }
+
+  @Test func `editorial lists of the surface take turns up to their quota, and hold to what may be shown`()
+    throws
+  {
+    var snapshot = TestSnapshot(count: 1200)
+    snapshot.policy.editorial = [
+      .init(id: "prizes", titleIDs: ["a1100", "gone", "a1101", "a1102", "a1103"], surfaces: ["home"]),
+      .init(id: "classics", titleIDs: ["a1110", "a1111", "a1112"]),
+      .init(id: "other", titleIDs: ["a1120"], surfaces: ["detail"]),
+    ]
+    snapshot.policy.quotas.editorial = 5
+    snapshot.maturity = { $0 == 1111 ? 18 : 0 }
+    let kitchen = try TestKitchen(snapshot)
+    let probe = RankProbe(kitchen.generation, histories: kitchen.histories, time: kitchen.time)
+    func editorial(_ surface: String, _ maturityMax: UInt8) throws -> [String] {
+      let answer = try probe.rank(.test(surface: surface, maturityMax: maturityMax))
+      return zip(answer.candidates, answer.sources).filter { $1.source == .editorial }.map {
+        kitchen.generation.catalogue.id($0.0)
+      }
+    }
+    #expect(try editorial("home", 18) == ["a1100", "a1110", "a1101", "a1111", "a1102"])
+    #expect(try editorial("home", 12) == ["a1100", "a1110", "a1101", "a1102", "a1112"])
+    #expect(try editorial("detail", 18) == ["a1110", "a1120", "a1111", "a1112"])
+    kitchen.histories.watch("p", ["a1100"])
+    #expect(try editorial("home", 18) == ["a1110", "a1101", "a1111", "a1102", "a1112"])
+  }
+
+  @Test func `each candidate keeps the source that brought it first, and what that thought of it`() throws {
+    var snapshot = TestSnapshot(count: 1200)
+    snapshot.wanted = [[2, 1003], [2, 1003], [8, 1003]]
+    snapshot.policy.quotas.similar = 20
+    let kitchen = try TestKitchen(snapshot)
+    kitchen.histories.watch("p", ["a2", "a8"])
+    kitchen.histories.watch("p", ["a14"], .progress, progress: 0.4)
+    let answer = try RankProbe(kitchen.generation, histories: kitchen.histories, time: kitchen.time).rank(
+      .test())
+    func scores(_ source: CandidateSource) -> [Float] {
+      answer.sources.filter { $0.source == source }.map(\.score)
+    }
+    #expect(Set(answer.candidates).count == answer.candidates.count)
+    #expect(answer.sources.count == answer.candidates.count)
+    #expect(scores(.continueWatching) == [1])
+    let similar = scores(.similar)
+    #expect(similar.count > 10 && similar.allSatisfy { $0 > 0.5 && $0 < 1.01 })
+    #expect(similar == similar.sorted(by: >))
+    let shared = try #require(scores(.coWatched).first)
+    #expect(scores(.coWatched).count == 1 && shared > 0 && shared < 1)
+    #expect(scores(.new).allSatisfy { $0 > 0 && $0 <= 1 } && scores(.popular).last ?? 0 < 0.1)
   }
 
   @Test func `rows are as long as asked`() throws {

@@ -41,14 +41,29 @@ import Testing
     #expect(old.quotas.coWatched == 0 && old.quotas.similar == Policy.default.quotas.similar)
   }
 
-  @Test func `pins and surfaces come back too`() throws {
+  @Test func `pins, editorial lists and surfaces come back too`() throws {
     var policy = Policy.default
+    policy.editorial = [
+      .init(id: "prizes", titleIDs: ["t2", "t3"], surfaces: ["home"]), .init(id: "b", titleIDs: []),
+    ]
+    policy.quotas.editorial = 20
     policy.pins = [.init(titleID: "t1", rowID: "top_picks", surface: "home", position: 3)]
     #expect(try Policy.decode(policy.encode()) == policy)
   }
 
   @Test func `what is out of bounds is refused with its place`() {
     let cases: [(String, (inout Policy) -> Void)] = [
+      ("policy.quotas.editorial", { $0.editorial = [.init(id: "a", titleIDs: ["t"])] }),
+      ("policy.quotas.editorial", { $0.quotas.editorial = -1 }),
+      ("policy.editorial[0].id", { $0.editorial = [.init(id: "", titleIDs: ["t"])] }),
+      ("policy.editorial[1].id", { $0.editorial = ["a", "a"].map { .init(id: $0, titleIDs: []) } }),
+      ("policy.editorial[0].titles", { $0.editorial = [.init(id: "a", titleIDs: [""])] }),
+      (
+        "policy.editorial[0].titles",
+        { $0.editorial = [.init(id: "a", titleIDs: [String](repeating: "t", count: 1001))] }
+      ),
+      ("policy.editorial[0].surfaces", { $0.editorial = [.init(id: "a", titleIDs: [], surfaces: [""])] }),
+      ("policy.editorial", { $0.editorial = (0..<65).map { .init(id: "\($0)", titleIDs: []) } }),
       ("policy.rows", { $0.rows = [] }),
       ("policy.rows", { $0.rows.removeAll { $0.kind == .topPicks } }),
       ("policy.rows[1].id", { $0.rows[1].id = $0.rows[0].id }),

@@ -23,6 +23,8 @@ package final class Generation: Sendable {
   package let audiences: Audiences
   /// The policy's pins that name a title of this generation, by row.
   let pins: [String: [Pin]]
+  /// The policy's editorial lists, of titles of this generation.
+  private let editorial: [(ordinals: [UInt32], surfaces: [String])]
   let trending: TrendingCache
   /// How much of the exact answer its searches find, where that is measured.
   package let recall: RecallTally
@@ -74,5 +76,13 @@ package final class Generation: Sendable {
         Pin(ordinal: ordinal, position: pin.position, surface: pin.surface))
     }
     self.pins = pins
+    editorial = policy.editorial.map { list in
+      (list.titleIDs.compactMap { view.ordinal(ofID: $0) }, list.surfaces)
+    }
+  }
+
+  /// The editorial lists of a surface, each in its editors' order.
+  func editorial(on surface: String) -> [[UInt32]] {
+    editorial.filter { $0.surfaces.isEmpty || $0.surfaces.contains(surface) }.map(\.ordinals)
   }
 }

@@ -2,11 +2,11 @@ internal import Base
 
 /// The candidates of one request, column by column, in memory that a worker keeps from request to request.
 struct Candidates {
-  /// A set of sources in one byte.
+  /// A set of sources in two bytes.
   struct Sources: OptionSet {
-    let rawValue: UInt8
-    init(rawValue: UInt8) { self.rawValue = rawValue }
-    init(_ source: CandidateSource) { rawValue = 1 << UInt8(source.rawValue) }
+    let rawValue: UInt16
+    init(rawValue: UInt16) { self.rawValue = rawValue }
+    init(_ source: CandidateSource) { rawValue = 1 << UInt16(source.rawValue) }
     /// Like the title that the request is about.
     static let context = Sources(rawValue: 1)
   }
@@ -19,6 +19,9 @@ struct Candidates {
   private(set) var similarities: [Float] = []
   /// The source that brought it first.
   private(set) var firstSources: [CandidateSource] = []
+  /// What that source thought of it, in its own terms: the inner product of a search, the sum of who watched the same, and
+  /// of a list one by its place, 1 for the first and 1/2 for the second.
+  private(set) var sourceScores: [Float] = []
   private(set) var sources: [Sources] = []
   /// What orders the rows: the ranker's score with the policy's boost, or retrieval order.
   var scores: [Float] = []
@@ -28,6 +31,7 @@ struct Candidates {
     ordinals.reserveCapacity(Self.countMax)
     similarities.reserveCapacity(Self.countMax)
     firstSources.reserveCapacity(Self.countMax)
+    sourceScores.reserveCapacity(Self.countMax)
     sources.reserveCapacity(Self.countMax)
     scores.reserveCapacity(Self.countMax)
   }
@@ -37,6 +41,7 @@ struct Candidates {
     ordinals.removeAll(keepingCapacity: true)
     similarities.removeAll(keepingCapacity: true)
     firstSources.removeAll(keepingCapacity: true)
+    sourceScores.removeAll(keepingCapacity: true)
     sources.removeAll(keepingCapacity: true)
     scores.removeAll(keepingCapacity: true)
     table.removeAll()
@@ -45,7 +50,9 @@ struct Candidates {
   /// Adds a candidate, or the source to one that is there. Beyond the limit nothing is added; returns whether the
   /// candidate is new.
   @discardableResult
-  mutating func add(_ ordinal: UInt32, _ source: CandidateSource, similarity: Float = 0) -> Bool {
+  mutating func add(
+    _ ordinal: UInt32, _ source: CandidateSource, score: Float, similarity: Float = 0
+  ) -> Bool {
     if let index = table.value(ordinal) {
       sources[index].insert(Sources(source))
       if similarity != 0, similarities[index] == 0 { similarities[index] = similarity }
@@ -56,6 +63,7 @@ struct Candidates {
     ordinals.append(ordinal)
     similarities.append(similarity)
     firstSources.append(source)
+    sourceScores.append(score)
     sources.append(Sources(source))
     scores.append(0)
     count += 1

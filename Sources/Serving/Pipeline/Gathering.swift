@@ -29,7 +29,7 @@ struct Gathering {
   /// The vectors are `nil` where there are none. What the request is about comes first, since the surface is about it.
   mutating func run(
     context: UInt32?, vector: UnsafeBufferPointer<Float>?, last: UnsafeBufferPointer<Float>?,
-    trending: [UInt32]
+    trending: [UInt32], editorial: [[UInt32]]
   ) {
     self.context = context
     let quotas = generation.policy.quotas
@@ -37,6 +37,7 @@ struct Gathering {
     if let context { searchLike(context, quotas.becauseYouWatched) }
     if let vector { search(vector, .similar, quotas.similar) }
     if let last, rung != .popularOnly { search(last, .becauseYouWatched, quotas.becauseYouWatched) }
+    addEditorial(editorial, quotas.editorial)
     add(trending, .trending, quotas.trending)
     add(audience.new, .new, quotas.new)
     add(audience.popular, .popular, quotas.popular)
@@ -53,21 +54,36 @@ struct Gathering {
   }
 
   private mutating func addContinueWatching(_ quota: Int) {
-    for ordinal in scratch.profile.continueWatching.prefix(quota) where isAllowed(ordinal) {
-      scratch.candidates.add(ordinal, .continueWatching)
+    for (place, ordinal) in scratch.profile.continueWatching.prefix(quota).enumerated()
+    where isAllowed(ordinal) {
+      scratch.candidates.add(ordinal, .continueWatching, score: Self.score(ofPlace: place))
     }
   }
 
   /// A candidate that is there already counts too: what a row shows is in the lists of all its sources.
   private mutating func add(_ ordinals: [UInt32], _ source: CandidateSource, _ quota: Int) {
     var room = quota
-    for ordinal in ordinals {
+    for (place, ordinal) in ordinals.enumerated() {
       guard room > 0 else { return }
       guard isAllowed(ordinal) else { continue }
-      scratch.candidates.add(ordinal, source)
+      scratch.candidates.add(ordinal, source, score: Self.score(ofPlace: place))
       room -= 1
     }
   }
+
+  /// The first of each list, then the second of each, and so on: no list is only there once another has ended.
+  private mutating func addEditorial(_ lists: [[UInt32]], _ quota: Int) {
+    var room = quota
+    for place in 0..<(lists.map(\.count).max() ?? 0) {
+      for list in lists where place < list.count && isAllowed(list[place]) {
+        guard room > 0 else { return }
+        scratch.candidates.add(list[place], .editorial, score: Self.score(ofPlace: place))
+        room -= 1
+      }
+    }
+  }
+
+  private static func score(ofPlace place: Int) -> Float { 1 / Float(place + 1) }
 
   /// Who watched the same watched these too: alike by people, where a vector's neighbours are alike in what they are.
   private mutating func addCoWatched(_ quota: Int) {
@@ -76,7 +92,7 @@ struct Gathering {
     scratch.profile.ranked.neighbours.best(quota, into: &keys) {
       isAllowed($0) && !scratch.profile.met.contains($0) && scratch.candidates.index(of: $0) == nil
     } body: {
-      scratch.candidates.add($0, .similar)
+      scratch.candidates.add($0, .coWatched, score: scratch.profile.ranked.neighbours.values($0).sum)
     }
     swap(&keys, &scratch.keys)
   }
@@ -106,7 +122,8 @@ struct Gathering {
       // The filter has done this already, but for what is left out; a retriever is not believed.
       guard Int(ordinal) < generation.catalogue.count, isAllowed(ordinal) else { continue }
       let similarity = source == .similar ? scratch.search.scores[place] : 0
-      scratch.candidates.add(ordinal, source ?? .similar, similarity: similarity)
+      scratch.candidates.add(
+        ordinal, source ?? .similar, score: scratch.search.scores[place], similarity: similarity)
       if source == nil, let index = scratch.candidates.index(of: ordinal) {
         scratch.candidates.mark(index, .context)
       }

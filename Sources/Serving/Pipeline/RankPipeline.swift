@@ -50,7 +50,7 @@ final class RankPipeline {
   }
 
   /// What the last request's retrieval gathered.
-  var candidates: [UInt32] { scratch.candidates.ordinals }
+  var candidates: Candidates { scratch.candidates }
 
   struct Outcome {
     var rows: [RankReply.Row]
@@ -127,7 +127,8 @@ final class RankPipeline {
     gathering.run(
       context: pass.context, vector: pass.hasVector ? UnsafeBufferPointer(query(pass.generation)) : nil,
       last: pass.hasLast ? UnsafeBufferPointer(lastQuery(pass.generation)) : nil,
-      trending: pass.audience.trending(live, pass.generation.catalogue))
+      trending: pass.audience.trending(live, pass.generation.catalogue),
+      editorial: pass.generation.editorial(on: pass.request.surface))
     guard let rung = gathering.rung else { return }
     pass.rungs.append(rung)
     // What is left is popular titles and lists, in the order of popularity.

@@ -11,6 +11,8 @@ package final class RankProbe {
     package var rungs: [Rung]
     /// What retrieval gathered, from all sources, in the order in which it came.
     package var candidates: [UInt32]
+    /// Of each candidate the source that brought it first, and what that thought of it, in its own terms.
+    package var sources: [(source: CandidateSource, score: Float)]
   }
 
   private let generation: Generation
@@ -35,6 +37,9 @@ package final class RankProbe {
       cancellation: Cancellation()
     ) { _ in }
     let outcome = try pipeline.rank(job, in: generation, effort: .full)
-    return Answer(rows: outcome.rows, rungs: outcome.rungs, candidates: pipeline.candidates)
+    let candidates = pipeline.candidates
+    return Answer(
+      rows: outcome.rows, rungs: outcome.rungs, candidates: candidates.ordinals,
+      sources: zip(candidates.firstSources, candidates.sourceScores).map { ($0, $1) })
   }
 }

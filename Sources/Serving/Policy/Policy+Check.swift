@@ -3,12 +3,16 @@ package import Base
 extension Policy {
   package static let budgetMillisecondsMax = 10_000
   package static let pinCountMax = 1000
+  package static let editorialCountMax = 64
+  /// More than a list ever brings: quotas are of all candidates.
+  package static let editorialTitleCountMax = 1000
 
   /// What the types alone don't say. Throws the first fault, with the path of its key.
   package func check() throws(Refusal) {
     try checkRows()
     try checkNumbers()
     try checkPins()
+    try checkEditorial()
   }
 
   private func checkRows() throws(Refusal) {
@@ -45,7 +49,7 @@ extension Policy {
       ("similar", quotas.similar), ("co_watched", quotas.coWatched),
       ("continue_watching", quotas.continueWatching),
       ("because_you_watched", quotas.becauseYouWatched), ("trending", quotas.trending), ("new", quotas.new),
-      ("popular", quotas.popular),
+      ("popular", quotas.popular), ("editorial", quotas.editorial),
     ]
     for (source, quota) in sources {
       try require(
@@ -79,6 +83,25 @@ extension Policy {
         (0..<row.titleCount).contains(pin.position), "\(place).position",
         "is \(pin.position), row \(row.id) has positions 0 to \(row.titleCount - 1)")
     }
+  }
+
+  private func checkEditorial() throws(Refusal) {
+    try require(
+      editorial.count <= Self.editorialCountMax, "editorial",
+      "has \(editorial.count) lists, \(Self.editorialCountMax) at most")
+    for (index, list) in editorial.enumerated() {
+      let place = "editorial[\(index)]"
+      try require(isID(list.id), "\(place).id", "is empty or longer than \(Limits.idByteCountMax) bytes")
+      try require(
+        !editorial[..<index].contains { $0.id == list.id }, "\(place).id", "\(list.id) is there twice")
+      try require(
+        list.titleIDs.count <= Self.editorialTitleCountMax && list.titleIDs.allSatisfy(isID),
+        "\(place).titles", "has more than \(Self.editorialTitleCountMax) titles, or one without an id")
+      try require(
+        list.surfaces.count <= 16 && list.surfaces.allSatisfy(isID), "\(place).surfaces", "has no name")
+    }
+    try require(
+      editorial.isEmpty || quotas.editorial > 0, "quotas.editorial", "is 0, so editorial lists bring nothing")
   }
 
   private func isID(_ text: String) -> Bool { (1...Limits.idByteCountMax).contains(text.utf8.count) }

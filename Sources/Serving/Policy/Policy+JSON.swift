@@ -88,7 +88,7 @@ extension Decoder {
 extension Policy: Codable {
   private enum Key: String, CodingKey, CaseIterable {
     case formatVersion = "format_version"
-    case rows, budgets, quotas, diversity, pins
+    case rows, budgets, quotas, diversity, pins, editorial
     case recencyBoost = "recency_boost"
   }
 
@@ -106,7 +106,8 @@ extension Policy: Codable {
       quotas: try fields.decodeIfPresent(Quotas.self, forKey: .quotas) ?? .default,
       diversity: try fields.decode(Diversity.self, forKey: .diversity),
       recencyBoost: try fields.decode(RecencyBoost.self, forKey: .recencyBoost),
-      pins: try fields.decodeIfPresent([Pin].self, forKey: .pins) ?? [])
+      pins: try fields.decodeIfPresent([Pin].self, forKey: .pins) ?? [],
+      editorial: try fields.decodeIfPresent([EditorialList].self, forKey: .editorial) ?? [])
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -118,6 +119,7 @@ extension Policy: Codable {
     try fields.encode(diversity, forKey: .diversity)
     try fields.encode(recencyBoost, forKey: .recencyBoost)
     try fields.encode(pins, forKey: .pins)
+    try fields.encode(editorial, forKey: .editorial)
   }
 }
 
@@ -154,7 +156,18 @@ extension Policy.Quotas {
       becauseYouWatched: try fields.decode(Int.self, forKey: .becauseYouWatched),
       trending: try fields.decode(Int.self, forKey: .trending),
       new: try fields.decode(Int.self, forKey: .new),
-      popular: try fields.decode(Int.self, forKey: .popular))
+      popular: try fields.decode(Int.self, forKey: .popular),
+      editorial: try fields.decodeIfPresent(Int.self, forKey: .editorial) ?? 0)
+  }
+}
+
+extension Policy.EditorialList {
+  package init(from decoder: any Decoder) throws {
+    let fields = try decoder.strictContainer(CodingKeys.self)
+    self.init(
+      id: try fields.decode(String.self, forKey: .id),
+      titleIDs: try fields.decode([String].self, forKey: .titleIDs),
+      surfaces: try fields.decodeIfPresent([String].self, forKey: .surfaces) ?? [])
   }
 }
 

@@ -12,6 +12,7 @@ package struct Policy: Sendable, Equatable {
   package var diversity: Diversity
   package var recencyBoost: RecencyBoost
   package var pins: [Pin]
+  package var editorial: [EditorialList]
 
   package struct Row: Sendable, Equatable, Codable {
     package var id: String
@@ -92,9 +93,11 @@ package struct Policy: Sendable, Equatable {
     package var trending: Int
     package var new: Int
     package var popular: Int
+    /// From the editorial lists, all of a surface together.
+    package var editorial: Int
 
     package var total: Int {
-      similar + coWatched + continueWatching + becauseYouWatched + trending + new + popular
+      similar + coWatched + continueWatching + becauseYouWatched + trending + new + popular + editorial
     }
 
     package static let `default` = Quotas(
@@ -102,7 +105,7 @@ package struct Policy: Sendable, Equatable {
       popular: 30)
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case similar, trending, new, popular
+      case similar, trending, new, popular, editorial
       case coWatched = "co_watched"
       case continueWatching = "continue_watching"
       case becauseYouWatched = "because_you_watched"
@@ -110,8 +113,7 @@ package struct Policy: Sendable, Equatable {
 
     package init(
       similar: Int, coWatched: Int = 0, continueWatching: Int, becauseYouWatched: Int, trending: Int,
-      new: Int,
-      popular: Int
+      new: Int, popular: Int, editorial: Int = 0
     ) {
       self.similar = similar
       self.coWatched = coWatched
@@ -120,6 +122,27 @@ package struct Policy: Sendable, Equatable {
       self.trending = trending
       self.new = new
       self.popular = popular
+      self.editorial = editorial
+    }
+  }
+
+  /// Titles that editors want ranked beside what retrieval finds, the first ones first. They stand in a row for their score
+  /// only; what must stand at a position is a ``Pin``.
+  package struct EditorialList: Sendable, Equatable, Codable {
+    package var id: String
+    package var titleIDs: [String]
+    /// Empty is every surface.
+    package var surfaces: [String]
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case id, surfaces
+      case titleIDs = "titles"
+    }
+
+    package init(id: String, titleIDs: [String], surfaces: [String] = []) {
+      self.id = id
+      self.titleIDs = titleIDs
+      self.surfaces = surfaces
     }
   }
 
@@ -176,7 +199,8 @@ package struct Policy: Sendable, Equatable {
   package init(
     rows: [Row], budgets: Budgets = .default, quotas: Quotas = .default,
     diversity: Diversity = Diversity(genreShareMax: 0.5),
-    recencyBoost: RecencyBoost = RecencyBoost(weight: 0.05, halfLifeDays: 30), pins: [Pin] = []
+    recencyBoost: RecencyBoost = RecencyBoost(weight: 0.05, halfLifeDays: 30), pins: [Pin] = [],
+    editorial: [EditorialList] = []
   ) {
     self.rows = rows
     self.budgets = budgets
@@ -184,6 +208,7 @@ package struct Policy: Sendable, Equatable {
     self.diversity = diversity
     self.recencyBoost = recencyBoost
     self.pins = pins
+    self.editorial = editorial
   }
 
   package static let `default` = Policy(rows: [
