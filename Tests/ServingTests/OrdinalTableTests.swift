@@ -30,12 +30,15 @@ import Testing
     let isBeyond = candidates.add(99_999, .similar, score: 1)
     #expect(!isBeyond)
     #expect(candidates.count == Candidates.countMax)
-    let isNew = candidates.add(5, .similar, score: 0.5, similarity: 0.5)
+    let isNew = candidates.add(5, .similar, score: 0.5)
     #expect(!isNew)
     #expect(
       candidates.sources[5].contains(.init(.similar)) && candidates.sources[5].contains(.init(.popular)))
     #expect(candidates.firstSources[5] == .popular)
-    #expect(candidates.similarities[5] == 0.5)
+    candidates.setSimilarities { ordinals, similarities in
+      for place in ordinals.indices { similarities[place] = Float(ordinals[place]) }
+    }
+    #expect(candidates.similarities == (0..<Candidates.countMax).map { Float($0) })
     candidates.removeAll()
     #expect(candidates.count == 0 && candidates.index(of: 5) == nil)
   }

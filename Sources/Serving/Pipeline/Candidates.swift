@@ -15,7 +15,7 @@ struct Candidates {
 
   private(set) var count = 0
   private(set) var ordinals: [UInt32] = []
-  /// Cosine to the profile's vector; 0 until it is known.
+  /// Cosine to the profile's vector, from ``setSimilarities(_:)``; 0 before, and without a vector.
   private(set) var similarities: [Float] = []
   /// The source that brought it first.
   private(set) var firstSources: [CandidateSource] = []
@@ -50,18 +50,15 @@ struct Candidates {
   /// Adds a candidate, or the source to one that is there. Beyond the limit nothing is added; returns whether the
   /// candidate is new.
   @discardableResult
-  mutating func add(
-    _ ordinal: UInt32, _ source: CandidateSource, score: Float, similarity: Float = 0
-  ) -> Bool {
+  mutating func add(_ ordinal: UInt32, _ source: CandidateSource, score: Float) -> Bool {
     if let index = table.value(ordinal) {
       sources[index].insert(Sources(source))
-      if similarity != 0, similarities[index] == 0 { similarities[index] = similarity }
       return false
     }
     guard count < Self.countMax else { return false }
     _ = table.insert(ordinal, count)
     ordinals.append(ordinal)
-    similarities.append(similarity)
+    similarities.append(0)
     firstSources.append(source)
     sourceScores.append(score)
     sources.append(Sources(source))

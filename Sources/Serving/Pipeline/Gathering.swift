@@ -121,9 +121,7 @@ struct Gathering {
       let ordinal = scratch.search.ordinals[place]
       // The filter has done this already, but for what is left out; a retriever is not believed.
       guard Int(ordinal) < generation.catalogue.count, isAllowed(ordinal) else { continue }
-      let similarity = source == .similar ? scratch.search.scores[place] : 0
-      scratch.candidates.add(
-        ordinal, source ?? .similar, score: scratch.search.scores[place], similarity: similarity)
+      scratch.candidates.add(ordinal, source ?? .similar, score: scratch.search.scores[place])
       if source == nil, let index = scratch.candidates.index(of: ordinal) {
         scratch.candidates.mark(index, .context)
       }
