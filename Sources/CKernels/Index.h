@@ -15,6 +15,9 @@ extern const mk_index_kernels mk_avx512_index;
 size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
                               const uint64_t *allowed);
 
+void mk_place_allowed_scalar(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed,
+                             uint64_t *words);
+
 // The sum that a title needs: none can have it when it is more than 16 bits hold.
 static inline int32_t mk_needed(int32_t floor, int32_t offset) {
   int64_t needed = (int64_t)floor - offset;

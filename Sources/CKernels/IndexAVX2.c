@@ -131,5 +131,6 @@ const mk_index_kernels mk_avx2_index = {
     .scan = scan,
     .score_rows = score_rows,
     .keep_allowed = mk_keep_allowed_scalar,
+    .place_allowed = mk_place_allowed_scalar,
 };
 #endif

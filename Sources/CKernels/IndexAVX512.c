@@ -196,6 +196,31 @@ INLINE void look_up(const uint8_t *bitmap, const uint32_t *names, size_t count, 
   if (i < count) bytes[i] = bitmap[(first + names[i]) >> 3];
 }
 
+// Which of 16 titles have their bits set in the bytes that were looked up for them.
+INLINE __mmask16 open_ones(__mmask16 mask, const uint32_t *names, __m512i offset, const uint8_t *bytes) {
+  __m512i ordinal = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, names), offset);
+  __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(7)));
+  return _mm512_mask_test_epi32_mask(mask, _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)bytes)), bits);
+}
+
+TARGET static void place_allowed(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed,
+                                 uint64_t *words) {
+  const __m512i offset = _mm512_set1_epi32((int32_t)first);
+  uint8_t bytes[LOOKED_UP];
+  for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
+    size_t end = count - begin < LOOKED_UP ? count : begin + LOOKED_UP;
+    look_up((const uint8_t *)allowed, names + begin, end - begin, first, bytes);
+    for (size_t block = begin; block < end; block += MK_BLOCK) {
+      uint64_t word = 0;
+      for (size_t i = block; i < end && i < block + MK_BLOCK; i += 16) {
+        __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
+        word |= (uint64_t)open_ones(mask, names + i, offset, bytes + (i - begin)) << (i - block);
+      }
+      words[block / MK_BLOCK] = word;
+    }
+  }
+}
+
 TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
                                   const uint64_t *allowed) {
   const __m512i offset = _mm512_set1_epi32((int32_t)first);
@@ -208,10 +233,7 @@ TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, const uint3
     for (size_t i = begin; i < end; i += 16) {
       __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
       __m512i place = _mm512_maskz_loadu_epi32(mask, places + i), score = _mm512_maskz_loadu_epi32(mask, scores + i);
-      __m512i ordinal = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, names + i), offset);
-      __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(7)));
-      __m512i held = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(bytes + (i - begin))));
-      __mmask16 open = _mm512_mask_test_epi32_mask(mask, held, bits);
+      __mmask16 open = open_ones(mask, names + i, offset, bytes + (i - begin));
       // What is written lies at or before what was read.
       _mm512_storeu_si512(places + kept, _mm512_maskz_compress_epi32(open, place));
       _mm512_storeu_si512(scores + kept, _mm512_maskz_compress_epi32(open, score));
@@ -229,5 +251,6 @@ const mk_index_kernels mk_avx512_index = {
     .scan = scan,
     .score_rows = score_rows,
     .keep_allowed = keep_allowed,
+    .place_allowed = place_allowed,
 };
 #endif

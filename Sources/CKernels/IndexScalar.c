@@ -66,6 +66,16 @@ size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, const uint32_t 
   return kept;
 }
 
+void mk_place_allowed_scalar(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed,
+                             uint64_t *words) {
+  for (size_t begin = 0; begin < count; begin += MK_BLOCK) {
+    uint64_t word = 0;
+    for (size_t i = begin; i < count && i < begin + MK_BLOCK; i++)
+      word |= (uint64_t)mk_allows(allowed, first + names[i]) << (i - begin);
+    words[begin / MK_BLOCK] = word;
+  }
+}
+
 const mk_index_kernels mk_scalar_index = {
     .name = "scalar",
     .level = MK_SCALAR,
@@ -74,4 +84,5 @@ const mk_index_kernels mk_scalar_index = {
     .scan = scan,
     .score_rows = score_rows,
     .keep_allowed = mk_keep_allowed_scalar,
+    .place_allowed = mk_place_allowed_scalar,
 };

@@ -35,9 +35,10 @@ package struct EffortTuner {
   package func curve(progress: (Double) -> Void) -> [EffortPoint] {
     var seen: [(point: EffortPoint, cost: Double)] = []
     var probes = 4
+    var best: Float = 0
     while true {
       let count = min(probes, index.listCount)
-      var best: Float = 0
+      let bestBefore = best
       var sum: Float = 0
       for kept in Self.keptCounts {
         let measured = measure(probes: count, kept: kept)
@@ -50,6 +51,8 @@ package struct EffortTuner {
       }
       progress(min(Double(best), 0.99))
       if best >= Self.recallEnough || count == index.listCount { break }
+      // More lists bring hardly more: what is missing, codes lose.
+      if best >= 0.99, best < bestBefore + 0.0003 { break }
       probes = max(probes + 1, probes * 6 / 5)
     }
     progress(1)

@@ -90,11 +90,8 @@ package enum IndexBuilder {
       pairCount: head.pairCount, effort: head.effort)
     if parent == nil {
       let given = options.tuningQueries.prefix(EffortTuner.queryCountMax * source.dimensions)
-      let queries =
-        given.isEmpty
-        ? TuningQueries.make(
-          source, assigned: assigned, lists: lists, count: EffortTuner.queryCountMax, seed: options.seed)
-        : Array(given)
+      var maker = TuningQueries(source, centroids, lists, seed: options.seed)
+      let queries = given.isEmpty ? maker.make(count: EffortTuner.queryCountMax) : Array(given)
       try tune(&summary, source, at: path, head: head, queries: queries, options: options) {
         progress(IndexProgress(.tune, $0))
       }
@@ -121,9 +118,10 @@ package enum IndexBuilder {
     let curve = tuner.curve { progress(0.5 + $0 / 2) }
     var head = head
     head.spreadWeight = tuner.spreadWeight
-    if let point = curve.first(where: { $0.recall >= options.recallTarget }) ?? curve.last {
-      head.effort = point.effort
-      (summary.effort, summary.recall) = (point.effort, point.recall)
+    if let effort = curve.effort(recall: options.recallTarget) {
+      head.effort = effort
+      summary.effort = effort
+      summary.recall = min(options.recallTarget, curve.last?.recall ?? 0)
     }
     try IndexWriter.tune(path, head: head, curve: curve)
   }

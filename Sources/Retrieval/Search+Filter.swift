@@ -1,21 +1,27 @@
 internal import CKernels
-internal import Glibc
+
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 
 /// How much is looked into with a filter, and for fewer results than usual.
 extension Search {
   /// Lists after which the share is looked at first.
   static var shareSeenIn: Int { 8 }
 
-  /// How many lists are looked into, from what was seen in the first `next`: at least enough to fill the pool.
+  /// How many lists are looked into, from what was seen in the first `next`: at least enough to fill the pool, which is made
+  /// smaller for a filter.
   mutating func wantedProbes(_ probes: Int, after next: Int) -> Int {
     let pool = scratch.pool
-    guard allowed != nil, asked > 0 else {
+    guard allowedWords != nil, let share = seen.share else {
       return pool.pointee.inside < pool.pointee.keep ? next + 1 : probes
     }
-    let share = min(1, Float(passed) / Float(asked))
     // Those that pass lie farther apart, so that codes mistake fewer of them: fewer candidates do.
     let spare = Float(effort.kept(k: k) - k) * share.squareRoot().squareRoot()
-    pool.pointee.keep = k + max(min(48, effort.kept(k: k) - k), Int(spare))
+    // Never more again: what fell below the floor meanwhile is gone.
+    pool.pointee.keep = min(pool.pointee.keep, k + max(min(48, effort.kept(k: k) - k), Int(spare)))
     if pool.pointee.inside < pool.pointee.keep { return max(probes, next + 1) }
     return wantedLists(share: share)
   }
@@ -26,13 +32,18 @@ extension Search {
   /// measured (on made-up titles, from 10,000 to 10 million, for shares from 1/2 to 1/100): the logarithm of their share is to
   /// that for ``SearchEffort/k`` of all titles as those of n / k are. At ``fewestTitles`` times k it would be all lists. For
   /// fewer results codes mistake more of them, so only half of what they save is saved.
+  ///
+  /// A filter that goes by lists, as a licence for a studio's titles may, leaves none where the query's best would be, and
+  /// all of them farther away, as one of the square of its share would that goes by chance.
   func wantedLists(share: Float = 1) -> Int {
     let probes = Float(min(max(effort.probes, 1), base.listCount))
     let usualK = Float(SearchEffort.k)
     guard share < 1 || k != SearchEffort.k else { return Int(probes) }
     let usual = logf(Float(index.count) / (Self.fewestTitles * usualK))
     guard usual > 0 else { return base.listCount }
-    let depth = logf(Float(index.count) * share / (Self.fewestTitles * (Float(k) * usualK).squareRoot()))
+    let depth =
+      logf(Float(index.count) / (Self.fewestTitles * (Float(k) * usualK).squareRoot()))
+      + (1 + seen.likeness) * logf(share)
     // The lists that make good what codes lose are needed for the share that they lose it of.
     let bare = min(probes, Float(effort.bareProbes))
     let needed = bare + share * (probes - bare)
@@ -41,4 +52,32 @@ extension Search {
   }
 
   private static var fewestTitles: Float { 1.4 }
+}
+
+/// What a search has seen of its filter: titles or candidates that it was asked about, and those that it let pass.
+struct FilterSeen {
+  private var asked = 0
+  private var passed = 0
+  /// Pairs of titles in one list, and those that passed both.
+  private var askedPairs = 0
+  private var passedPairs = 0
+
+  /// Of one list, or a part of one.
+  mutating func add(asked: Int, passed: Int) {
+    self.asked += asked
+    self.passed += passed
+    askedPairs += asked * (asked - 1)
+    passedPairs += passed * (passed - 1)
+  }
+
+  /// The share that passed; `nil` until something was asked.
+  var share: Float? { asked > 0 ? Float(passed) / Float(asked) : nil }
+
+  /// How much the filter goes by lists: 0 where titles pass by chance, 1 where lists pass as a whole (the correlation within
+  /// classes).
+  var likeness: Float {
+    guard let share, askedPairs > 0, share > 0, share < 1 else { return 0 }
+    let both = Float(passedPairs) / Float(askedPairs)
+    return max(0, min(1, (both - share * share) / (share * (1 - share))))
+  }
 }

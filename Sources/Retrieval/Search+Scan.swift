@@ -18,8 +18,6 @@ extension Search {
 
   private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
     guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
-    // A filter that is not placed speaks of ordinals.
-    let ordinals = allowed != nil && placed == nil ? base.ordinals.baseAddress : nil
     let pool = scratch.pool
     let end = Int(base.offsets[list + 1])
     var next = Int(base.offsets[list])
@@ -30,17 +28,18 @@ extension Search {
       // A list whose best can't be good enough is not read.
       if score &+ sumMax >= pool.pointee.floor {
         let held = pool.pointee.held
-        let open = placed.map { UnsafePointer($0 + block) }
+        let (open, openCount) = openTitles(next, count, block: block)
+        // Of a filter that is asked about candidates their ordinals are needed.
+        let ordinals = allowedWords != nil && open == nil ? base.ordinals.baseAddress.map { $0 + next } : nil
         var added = indexKernels.pointee.scan(
           codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
-          score, open, ordinals.map { $0 + next }, UInt32(next), pool.pointee.places + held,
-          pool.pointee.scores + held, scratch.names.baseAddress)
-        if let open {
-          asked += count
-          passed += Int(kernels.pointee.count_bits(open, (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)))
-        } else {
+          score, open, ordinals, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held,
+          scratch.names.baseAddress)
+        if ordinals != nil {
+          shareAbove = Float(added) / Float(count)
           added = keepAllowed(added, first: 0)
         }
+        if openCount > 0 { shareAbove = Float(added) / Float(openCount) }
         mk_pool_take(pool, added, SearchScratch.blockCount)
       }
       outcome.scannedCount += count
@@ -52,13 +51,39 @@ extension Search {
     return true
   }
 
+  /// Above this share of candidates, or where a filter goes by lists as much, it is quicker to ask it about all titles, and
+  /// to sum the codes of no block without one, than to ask it about the candidates.
+  private var isAskedFirst: Bool { shareAbove > 0.3 || seen.likeness > 0.3 }
+
+  /// Which of `count` titles from `place` on a filter lets pass, a bit each, and how many, if that is known or worth
+  /// finding out before their codes are summed.
+  private mutating func openTitles(
+    _ place: Int, _ count: Int, block: Int
+  ) -> (bits: UnsafePointer<UInt64>?, count: Int) {
+    guard let allowedWords else { return (nil, 0) }
+    let wordCount = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+    let open: UnsafePointer<UInt64>
+    if let placed {
+      open = UnsafePointer(placed + block)
+    } else {
+      guard isAskedFirst, let ordinals = base.ordinals.baseAddress,
+        let words = scratch.openWords.baseAddress
+      else { return (nil, 0) }
+      indexKernels.pointee.place_allowed(ordinals + place, count, 0, allowedWords, words)
+      open = UnsafePointer(words)
+    }
+    let openCount = Int(kernels.pointee.count_bits(open, wordCount))
+    seen.add(asked: count, passed: openCount)
+    return (open, openCount)
+  }
+
   /// Has the next list's codes fetched while this one's are summed: memory, not sums, is what a scan waits for.
   func fetchCodes(_ list: Int) {
     guard let codes = lists.codes.baseAddress else { return }
     let count = Int(min(lists.blocks[list + 1] - lists.blocks[list], 32)) * Int(MK_BLOCK) * lists.pairCount
     mk_fetch_bytes(codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount, count)
     // A filter speaks of ordinals.
-    guard allowed != nil, placed == nil, let ordinals = base.ordinals.baseAddress else { return }
+    guard allowedWords != nil, placed == nil, let ordinals = base.ordinals.baseAddress else { return }
     let begin = Int(base.offsets[list])
     mk_fetch_bytes(ordinals + begin, 4 * min(Int(base.offsets[list + 1]) - begin, SearchScratch.blockCount))
   }
@@ -94,13 +119,12 @@ extension Search {
 
   /// Of what was added to the pool, keeps what the filter lets pass. `scratch.names` has its ordinals, without `first`.
   private mutating func keepAllowed(_ added: Int, first: UInt32) -> Int {
-    guard let allowed, let names = scratch.names.baseAddress else { return added }
+    guard let allowedWords, let names = scratch.names.baseAddress else { return added }
     let pool = scratch.pool
     let held = pool.pointee.held
     let kept = indexKernels.pointee.keep_allowed(
-      pool.pointee.places + held, pool.pointee.scores + held, names, added, first, allowed.words)
-    asked += added
-    passed += kept
+      pool.pointee.places + held, pool.pointee.scores + held, names, added, first, allowedWords)
+    seen.add(asked: added, passed: kept)
     return kept
   }
 

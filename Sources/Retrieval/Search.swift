@@ -13,7 +13,9 @@ struct Search: ~Copyable {
   private let query: UnsafePointer<Float>
   let k: Int
   let effort: SearchEffort
-  let allowed: OrdinalFilter?
+  private let allowed: OrdinalFilter?
+  /// The filter by ordinals. Read from here: what `allowed` holds is counted whenever it is copied.
+  let allowedWords: UnsafePointer<UInt64>?
   /// The filter beside the codes: a word a block.
   let placed: UnsafeMutablePointer<UInt64>?
   var clock: SearchClock
@@ -29,9 +31,9 @@ struct Search: ~Copyable {
   private var perUnit: Float = 1
   var offset: Float = 0
   var sumMax: Int32 = 0
-  /// Titles or candidates that the filter was asked about, and those that it let pass.
-  var asked = 0
-  var passed = 0
+  var seen = FilterSeen()
+  /// The share of the last titles looked at whose codes were good enough.
+  var shareAbove: Float = 1
   var outcome = SearchOutcome()
 
   init?(
@@ -46,6 +48,7 @@ struct Search: ~Copyable {
     self.k = k
     self.effort = effort
     self.allowed = allowed
+    allowedWords = allowed?.words
     placed = allowed?.placed?.words.baseAddress
     self.clock = clock
     self.scratch = scratch
@@ -64,7 +67,7 @@ struct Search: ~Copyable {
     }
     var next = 0
     // Early, a filter's share tells how many candidates are kept.
-    var wanted = allowed == nil ? probes : min(probes, Self.shareSeenIn)
+    var wanted = allowedWords == nil ? probes : min(probes, Self.shareSeenIn)
     while next < wanted {
       if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
       let ahead = next + Self.fetchedAhead

@@ -47,6 +47,25 @@ package struct EffortPoint: Sendable, Equatable {
   }
 }
 
+extension [EffortPoint] {
+  /// The cheapest effort that reached `recall`, between two points that differ in their probes alone; the dearest if none
+  /// did. Points are in order.
+  package func effort(recall: Float) -> SearchEffort? {
+    guard let place = firstIndex(where: { $0.recall >= recall }) else { return last?.effort }
+    var effort = self[place].effort
+    guard place > 0 else { return effort }
+    let before = self[place - 1]
+    guard before.effort.kept == effort.kept, before.effort.refines == effort.refines,
+      before.effort.probes < effort.probes, before.recall < recall
+    else { return effort }
+    let share = (recall - before.recall) / (self[place].recall - before.recall)
+    let between = { (low: Int, high: Int) in low + Int((share * Float(high - low)).rounded(.up)) }
+    effort.probes = between(before.effort.probes, effort.probes)
+    effort.bareProbes = Swift.min(between(before.effort.bareProbes, effort.bareProbes), effort.probes)
+    return effort
+  }
+}
+
 extension EffortPoint {
   /// As a segment has it: recall, probes, kept, whether refined, bare probes.
   static let wordCount = 5

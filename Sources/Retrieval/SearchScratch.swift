@@ -24,6 +24,8 @@ package final class SearchScratch {
   let pool: UnsafeMutablePointer<mk_pool>
   /// The ordinals of candidates that are new in the pool, for a filter to be asked.
   let names: UnsafeMutableBufferPointer<UInt32>
+  /// A filter's bits of the titles that are looked at.
+  let openWords: UnsafeMutableBufferPointer<UInt64>
   /// Candidates that are scored.
   let keys: UnsafeMutableBufferPointer<UInt64>
   let spareKeys: UnsafeMutableBufferPointer<UInt64>
@@ -64,6 +66,7 @@ package final class SearchScratch {
         bin: 0,
         shift: 0, base: 0, floor: 0))
     names = .allocate(capacity: Self.blockCount + Int(MK_KEEP_SLACK))
+    openWords = .allocate(capacity: Self.blockCount / Int(MK_BLOCK))
     keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     spareKeys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     dots = .allocate(capacity: Self.keptCountMax)
@@ -93,6 +96,7 @@ package final class SearchScratch {
     pool.pointee.bins.deallocate()
     pool.deallocate()
     names.deallocate()
+    openWords.deallocate()
     keys.deallocate()
     spareKeys.deallocate()
     dots.deallocate()

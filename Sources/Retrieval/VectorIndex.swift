@@ -84,9 +84,7 @@ package struct VectorIndex: @unchecked Sendable {
   package var recallCurve: [EffortPoint] { coded?.curve ?? [] }
 
   /// The cheapest effort that reached `recall` at build; the dearest if none did.
-  package func effort(recall: Float) -> SearchEffort? {
-    (recallCurve.first { $0.recall >= recall } ?? recallCurve.last)?.effort
-  }
+  package func effort(recall: Float) -> SearchEffort? { recallCurve.effort(recall: recall) }
 
   private static func checkOffsets(
     _ offsets: UnsafeBufferPointer<UInt32>, count: Int, name: String

@@ -167,9 +167,9 @@ private final class Server {
       return SearchEffort(probes: numbers[0], kept: numbers[1], refines: numbers[2] == 1)
     }
     guard let recall = Float(word),
-      let point = curve.first(where: { $0.recall >= recall }) ?? curve.last
+      let effort = curve.effort(recall: recall)
     else { throw Unusable("\(word) is no recall") }
-    return point.effort
+    return effort
   }
 }
 

@@ -19,9 +19,29 @@ struct EffortTests {
     let index = try Built(values, dimensions: 16).parts[0].index
     let curve = index.recallCurve
     #expect(curve.count > 3 && curve.map(\.recall) == curve.map(\.recall).sorted())
-    #expect(index.effort(recall: 0.9) == curve.first { $0.recall >= 0.9 }?.effort)
-    #expect(index.effort(recall: 2) == curve.last?.effort)
-    #expect(index.effort == curve.first { $0.recall >= 0.95 }?.effort)
+    #expect(index.effort(recall: 2) == curve.last?.effort && index.effort(recall: 0) == curve[0].effort)
+    #expect(index.effort == index.effort(recall: 0.95))
+    for recall: Float in [0.9, 0.95, 0.99] {
+      let place = try #require(curve.firstIndex { $0.recall >= recall })
+      let effort = try #require(index.effort(recall: recall))
+      #expect(effort.probes <= curve[place].effort.probes && effort.kept == curve[place].effort.kept)
+    }
+  }
+
+  @Test(
+    "between two points that differ in probes alone, probes are in proportion; otherwise the dearer is taken")
+  func between() {
+    let point = { (recall: Float, probes: Int, kept: Int) in
+      EffortPoint(
+        effort: SearchEffort(probes: probes, kept: kept, bareProbes: probes / 2), recall: recall)
+    }
+    let curve = [
+      point(0.875, 40, 800), point(0.9375, 60, 800), point(0.953125, 60, 1000), point(0.984375, 80, 1000),
+    ]
+    #expect(curve.effort(recall: 0.890625) == SearchEffort(probes: 45, kept: 800, bareProbes: 23))
+    #expect(curve.effort(recall: 0.9375)?.probes == 60 && curve.effort(recall: 0.95) == curve[2].effort)
+    #expect(curve.effort(recall: 0.96875)?.probes == 70 && curve.effort(recall: 0.99) == curve[3].effort)
+    #expect(curve.effort(recall: 0.5) == curve[0].effort && [EffortPoint]().effort(recall: 0.5) == nil)
   }
 
   @Test("refining finds at least as much, with scores that the vectors have")

@@ -141,6 +141,16 @@ struct IndexKernelsTests {
         return allowed[ordinal / 64] >> UInt64(ordinal % 64) & 1 == 1
       }.map(\.0)
       #expect(run(try truth()) == expected && run(level.table.pointee) == expected)
+      let place = { (table: mk_index_kernels) -> [UInt64] in
+        var words = [UInt64](repeating: 7, count: (count + 63) / 64 + 1)
+        table.place_allowed(names, count, 50, allowed, &words)
+        return words
+      }
+      var bits = [Bool](repeating: false, count: (count + 63) / 64 * 64)
+      for (title, name) in names.enumerated() {
+        bits[title] = allowed[Int(50 + name) / 64] >> UInt64((50 + name) % 64) & 1 == 1
+      }
+      #expect(place(try truth()) == bitmap(bits) + [7] && place(level.table.pointee) == bitmap(bits) + [7])
     }
   }
 

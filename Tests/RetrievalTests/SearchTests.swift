@@ -144,6 +144,58 @@ struct SearchTests {
     }
   }
 
+  @Test("a filter that goes by lists finds as much as one that goes by chance", arguments: [2, 5])
+  func filteredByLists(every: Int) throws {
+    let built = try Self.whole.get()
+    let index = built.parts[0].index
+    var random = SplitMix(seed: UInt64(every))
+    var allowed = [Bool](repeating: false, count: 10_400)
+    for list in 0..<index.listCount where Int.random(in: 0..<every, using: &random) == 0 {
+      for place in index.offsets[list]..<index.offsets[list + 1] {
+        allowed[Int(index.ordinals[Int(place)])] = true
+      }
+    }
+    let words = bitmap(allowed)
+    for isPlaced in [false, true] {
+      var sum = 0.0
+      for query in Self.queries {
+        let scratch = SearchScratch()
+        let outcome = words.withUnsafeBufferPointer { words in
+          query.withUnsafeBufferPointer { query in
+            built.index.search(
+              query, k: 100, effort: SearchEffort(probes: index.effort.probes, kept: 1500),
+              allowed: words.baseAddress.map {
+                OrdinalFilter(
+                  words: $0, bitCount: 10_400, allowedCount: .max,
+                  placed: isPlaced ? built.index.placed($0) : nil)
+              }, time: SystemTime(), scratch: scratch)
+          }
+        }
+        let found = Array(scratch.ordinals.prefix(outcome.count))
+        #expect(found.count == 100 && found.allSatisfy { allowed[Int($0)] })
+        sum += recall(found, built.truth(query, k: 100, allowed: allowed))
+      }
+      #expect(sum / Double(Self.queries.count) > 0.93)
+    }
+  }
+
+  @Test("a filter's share and how much it goes by lists are those of what was seen")
+  func filterSeen() {
+    var seen = FilterSeen()
+    #expect(seen.share == nil && seen.likeness == 0)
+    for list in 0..<100 { seen.add(asked: 50, passed: list % 4 == 0 ? 50 : 0) }
+    #expect(seen.share == 0.25 && seen.likeness > 0.99)
+    var random = SplitMix(seed: 1)
+    var even = FilterSeen()
+    for _ in 0..<100 {
+      even.add(asked: 50, passed: (0..<50).count { _ in Int.random(in: 0..<4, using: &random) == 0 })
+    }
+    #expect(abs((even.share ?? 0) - 0.25) < 0.02 && even.likeness < 0.02)
+    var all = FilterSeen()
+    all.add(asked: 1, passed: 1)
+    #expect(all.share == 1 && all.likeness == 0)
+  }
+
   @Test("a filter that is blind near the query is answered from farther lists")
   func blindNearby() throws {
     let built = try Self.whole.get()

@@ -48,6 +48,9 @@ typedef struct mk_index_kernels {
   // Both arrays have room for MK_KEEP_SLACK more.
   size_t (*keep_allowed)(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
                          const uint64_t *allowed);
+  // A bit for each of `count` titles, in words of MK_BLOCK: whether its ordinal, first + its name, has its bit set in
+  // `allowed`. The last word is filled up with zeros.
+  void (*place_allowed)(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed, uint64_t *words);
 } mk_index_kernels;
 
 const mk_index_kernels *mk_index_active(void);
