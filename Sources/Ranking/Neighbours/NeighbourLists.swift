@@ -1,4 +1,5 @@
 package import Base
+internal import CKernels
 
 /// Lists of neighbours with how alike each is, in place from the sections of a segment.
 ///
@@ -44,6 +45,17 @@ package struct NeighbourLists: @unchecked Sendable {
 
   @inline(__always)
   func range(of list: Int) -> Range<Int> { Int(offsets[list])..<Int(offsets[list + 1]) }
+
+  @inline(__always)
+  func fetch(_ list: Int) {
+    let range = range(of: list)
+    guard !range.isEmpty, let ordinals = ordinals.baseAddress, let weights = weights.baseAddress,
+      let scales = scales.baseAddress
+    else { return }
+    mk_fetch_bytes(ordinals + range.lowerBound, range.count * 4)
+    mk_fetch_bytes(weights + range.lowerBound, range.count * 2)
+    mk_fetch_bytes(scales + list, 4)
+  }
 
   /// Ordinals as they are written: not yet held to any number of titles.
   @inline(__always)

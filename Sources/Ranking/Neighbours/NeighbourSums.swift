@@ -60,18 +60,34 @@ package struct NeighbourSums: Sendable {
     // Weights decay with time: after a month away they'd say nothing, and their order says as much as ever.
     let most = history.reduce(0) { max($0, $1.weight) }
     guard most > 0 else { return }
-    for title in history where title.weight > 0 {
-      guard titleCount < Self.titleCountMax else { return }
-      titleCount += 1
-      add(title.ordinal, share: title.weight / most, neighbours)
-      factor *= Self.recentFactor
+    // Lists lie all over the segment: one after the other each would be waited for.
+    for title in history.prefix(Self.titleCountMax) where title.weight > 0 { neighbours.fetch(title.ordinal) }
+    var sums = Sums(used: [], factor: factor, largest: largest)
+    swap(&sums.used, &used)
+    slots.withUnsafeMutableBufferPointer { slots in
+      for title in history where title.weight > 0 {
+        guard titleCount < Self.titleCountMax else { return }
+        titleCount += 1
+        let share = title.weight / most
+        neighbours.forEach(of: title.ordinal) { sums.add($0, $1 * share, to: slots, stamp: stamp) }
+        sums.factor *= Self.recentFactor
+      }
     }
+    swap(&sums.used, &used)
+    (factor, largest) = (sums.factor, sums.largest)
   }
 
-  private mutating func add(_ title: UInt32, share: Float, _ neighbours: TitleNeighbours) {
-    neighbours.forEach(of: title) { ordinal, weight in
-      let weight = weight * share
-      let place = place(of: ordinal)
+  /// What changes while a history is added up, beside the slots.
+  private struct Sums {
+    var used: [UInt32]
+    var factor: Float
+    var largest: Float
+
+    @inline(__always)
+    mutating func add(
+      _ ordinal: UInt32, _ weight: Float, to slots: UnsafeMutableBufferPointer<Slot>, stamp: UInt32
+    ) {
+      let place = NeighbourSums.place(of: ordinal, in: slots, stamp: stamp)
       if slots[place].stamp != stamp {
         slots[place] = Slot(ordinal: ordinal, stamp: stamp)
         used.append(UInt32(place))
@@ -110,7 +126,16 @@ package struct NeighbourSums: Sendable {
   }
 
   private func place(of ordinal: UInt32) -> Int {
-    let mask = Self.slotCount - 1
+    slots.withUnsafeBufferPointer { slots in
+      Self.place(of: ordinal, in: UnsafeMutableBufferPointer(mutating: slots), stamp: stamp)
+    }
+  }
+
+  @inline(__always)
+  private static func place(
+    of ordinal: UInt32, in slots: UnsafeMutableBufferPointer<Slot>, stamp: UInt32
+  ) -> Int {
+    let mask = slotCount - 1
     var place = Int(truncatingIfNeeded: (UInt64(ordinal) &* 0x9e37_79b9_7f4a_7c15) >> 32) & mask
     while slots[place].stamp == stamp, slots[place].ordinal != ordinal { place = (place + 1) & mask }
     return place

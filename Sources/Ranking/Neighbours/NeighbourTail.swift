@@ -13,7 +13,7 @@ package import Base
 ///     TITL  u32: kept ordinals of the titles whose lists follow, ascending, and the sections of ``NeighbourLists``
 ///
 /// Guard for `@unchecked Sendable`: the pointers lead into bytes that are kept and never change.
-package struct NeighbourTail: @unchecked Sendable {
+package final class NeighbourTail: @unchecked Sendable {
   package static let kind: SegmentTag = "NBRT"
   package static let formatVersion: UInt32 = 1
   package static let none: UInt32 = .max
@@ -22,12 +22,9 @@ package struct NeighbourTail: @unchecked Sendable {
   package let tailCount: Int
   package let lists: NeighbourLists
   private let origins: UnsafeBufferPointer<UInt32>
-  private let moved: UnsafeBufferPointer<UInt32>
   private let destinations: UnsafeBufferPointer<UInt32>
-  private let titles: UnsafeBufferPointer<UInt32>
-  /// A bit for each title of the base, so that most answers cost one look. 125 KB of each at a million titles.
-  private let movedBits: [UInt64]
-  private let listedBits: [UInt64]
+  private let movedPlaces: OrdinalPlaces
+  private let listedPlaces: OrdinalPlaces
 
   package init(opening mapped: MappedBytes, name: String) throws(Refusal) {
     let segment = try Segment(
@@ -39,9 +36,9 @@ package struct NeighbourTail: @unchecked Sendable {
       throw Refusal(.limitExceeded, at: "\(name) section HEAD", "has \(titleCount) titles")
     }
     origins = try segment.array("ORIG", of: UInt32.self, count: tailCount)
-    moved = try segment.array("MOVB", of: UInt32.self)
+    let moved = try segment.array("MOVB", of: UInt32.self)
     destinations = try segment.array("MOVT", of: UInt32.self, count: moved.count)
-    titles = try segment.array("TITL", of: UInt32.self)
+    let titles = try segment.array("TITL", of: UInt32.self)
     lists = try NeighbourLists(in: segment, count: titles.count)
     let base = UInt32(baseCount)
     guard origins.allSatisfy({ $0 == Self.none || $0 < base }) else {
@@ -56,8 +53,8 @@ package struct NeighbourTail: @unchecked Sendable {
     guard Self.isAscending(titles, below: UInt32(titleCount)) else {
       throw Refusal(.unreadable, at: "\(name) section TITL", "is not in order, or beyond the titles")
     }
-    movedBits = Self.bits(moved, count: baseCount)
-    listedBits = Self.bits(titles, count: baseCount)
+    movedPlaces = OrdinalPlaces(moved, end: baseCount)
+    listedPlaces = OrdinalPlaces(titles, end: titleCount)
   }
 
   /// The ordinal by which lists name a title.
@@ -71,40 +68,15 @@ package struct NeighbourTail: @unchecked Sendable {
   /// The ordinal of today for one that a list names, or ``none``.
   @inline(__always)
   func current(_ kept: UInt32) -> UInt32 {
-    guard Int(kept) < baseCount, Self.has(movedBits, kept) else { return kept }
-    return Self.place(of: kept, in: moved).map { destinations[$0] } ?? kept
+    guard let place = movedPlaces.place(of: kept) else { return kept }
+    return destinations[place]
   }
 
   /// Which of ``lists`` is a title's, by its kept ordinal.
   @inline(__always)
-  func list(of kept: UInt32) -> Int? {
-    guard Int(kept) >= baseCount || Self.has(listedBits, kept) else { return nil }
-    return Self.place(of: kept, in: titles)
-  }
-
-  @inline(__always)
-  private static func has(_ bits: [UInt64], _ ordinal: UInt32) -> Bool {
-    bits[Int(ordinal >> 6)] >> UInt64(ordinal & 63) & 1 != 0
-  }
-
-  private static func place(of ordinal: UInt32, in sorted: UnsafeBufferPointer<UInt32>) -> Int? {
-    var (low, high) = (0, sorted.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if sorted[middle] < ordinal { low = middle + 1 } else { high = middle }
-    }
-    return low < sorted.count && sorted[low] == ordinal ? low : nil
-  }
+  func list(of kept: UInt32) -> Int? { listedPlaces.place(of: kept) }
 
   private static func isAscending(_ ordinals: UnsafeBufferPointer<UInt32>, below end: UInt32) -> Bool {
     ordinals.allSatisfy { $0 < end } && zip(ordinals, ordinals.dropFirst()).allSatisfy { $0 < $1 }
-  }
-
-  private static func bits(_ ordinals: UnsafeBufferPointer<UInt32>, count: Int) -> [UInt64] {
-    var bits = [UInt64](repeating: 0, count: (count + 63) / 64)
-    for ordinal in ordinals where Int(ordinal) < count {
-      bits[Int(ordinal >> 6)] |= 1 << UInt64(ordinal & 63)
-    }
-    return bits
   }
 }

@@ -18,6 +18,19 @@ package struct TitleNeighbours: Sendable {
     titleCount = base.count + (tail?.tailCount ?? 0)
   }
 
+  /// Has a title's list fetched into the cache, for whoever reads it a little later.
+  @inline(__always)
+  package func fetch(_ title: UInt32) {
+    guard Int(title) < titleCount else { return }
+    guard let tail else { return base.fetch(Int(title)) }
+    let kept = tail.kept(title)
+    if let list = tail.list(of: kept) {
+      tail.lists.fetch(list)
+    } else if Int(kept) < base.count {
+      base.fetch(Int(kept))
+    }
+  }
+
   /// The neighbours of a title, the most alike first, each with how alike: 0 to 1. A neighbour that is no title is left out.
   @inline(__always)
   package func forEach(of title: UInt32, _ body: (UInt32, Float) -> Void) {
