@@ -2,13 +2,14 @@
 
 Cases: 1m128 and 100k384 (titles x dimensions) and, only when asked for, 10m128 and size-N (N titles of 128), each as
 CASE-k500-r0.95 and so on for recall@500 of 0.90, 0.95, 0.98 and 0.99; 1m128-k50-...; 1m128-k500-filter5pct-..., where a
-random twentieth of the titles may be found. --data DIR takes DIR/base.npy and DIR/query.npy (float32, unit length) as a
+random twentieth of the titles may be found, and 1m128-k500-filter5pct-own, where the request brings the bitmap. --data DIR takes DIR/base.npy and DIR/query.npy (float32, unit length) as a
 case of that folder's name. Subjects: marquee; scann (its re-scoring in floats) and scann-int8; faiss-ivfpq
 (IVF,PQx4fsr,RFlat); with --peer hnswlib and usearch (f16), whose builds take many minutes. Metrics:
   queries_per_second   by the mean time of a query
   p50_us, p99_us       of a query
   recall               of the same searches, against the exact answer that faiss gives
   build_seconds        one thread
+  build_peak_bytes     the most memory that our build had, mapped vectors among it
   bytes_per_title      of the index as it lies on disk; refining reads the vectors beside it, 2 bytes a dimension more
   overrun_p50_us, _p99 of a query whose deadline of 50 µs comes while it looks into every list
   over_unfiltered      time with the filter by the time without it, at the same recall
@@ -31,7 +32,7 @@ from figures import ROOT, progress
 
 PARTS = pathlib.Path(__file__).resolve().parent / "retrieval"
 RECALLS = ["0.90", "0.95", "0.98", "0.99"]
-CASES = ["1m128-k500", "1m128-k50", "1m128-k500-filter5pct", "100k384-k500"]
+CASES = ["1m128-k500", "1m128-k50", "1m128-k500-filter5pct", "1m128-k500-filter5pct-own", "100k384-k500"]
 PEERS = ["scann", "scann-int8", "faiss-ivfpq", "hnswlib", "usearch"]
 
 
@@ -44,7 +45,8 @@ def add_options(parser):
     parser.add_argument("--seed", type=int, default=20240611, help="of the made-up titles")
     parser.add_argument("--core", type=int, default=0, help="the core of everything (0)")
     parser.add_argument("--binary", help="this index-bench, instead of building the release")
-    parser.add_argument("--plot", help="write recall against speed of each set of titles as DIR/retrieval-SET.png")
+    parser.add_argument("--plot", help="write recall against speed of each case as DIR/retrieval-CASE.png, and time "
+                        "against titles as DIR/retrieval-sizes.png where there are several size-N")
 
 
 def run(options, figures):
@@ -57,16 +59,18 @@ def run(options, figures):
     else:
         cases = options.case or (["20k64-k500"] if options.quick else CASES)
     peers = [] if options.alone else options.peer or PEERS[:3]
-    points = {}
+    points, sizes = {}, {}
     for titles in dict.fromkeys(case.partition("-k")[0] for case in cases):
         folder = data(home, titles, python, options)
-        bench = Bench(folder, titles, binary, python, options, figures, points)
+        bench = Bench(folder, titles, binary, python, options, figures, points, sizes)
         bench.indexes(peers)
         for case in cases:
             if case.partition("-k")[0] == titles:
                 bench.measure(case, peers)
     if options.plot:
         draw(points, python, pathlib.Path(options.plot))
+        if any(len(of_subject) > 1 for of_subject in sizes.values()):
+            plot(python, pathlib.Path(options.plot) / "retrieval-sizes.png", "recall 0.95 of 500", sizes, "sizes")
 
 
 def environment(home):
@@ -139,9 +143,9 @@ class Turn:
 class Bench:
     """All subjects on one set of titles."""
 
-    def __init__(self, folder, titles, binary, python, options, figures, points):
+    def __init__(self, folder, titles, binary, python, options, figures, points, sizes):
         self.folder, self.titles, self.binary, self.python = folder, titles, binary, python
-        self.options, self.figures, self.points = options, figures, points
+        self.options, self.figures, self.points, self.sizes = options, figures, points, sizes
         self.rounds = options.rounds or (1 if options.quick else 5)
 
     def indexes(self, peers):
@@ -165,6 +169,8 @@ class Bench:
             built = json.loads(record.read_text())
             self.figures.add(self.titles, "build_seconds", built["seconds"], "s", subject)
             self.figures.add(self.titles, "bytes_per_title", built["bytes"] / self.count(), "B", subject)
+            if "peak_bytes" in built:
+                self.figures.add(self.titles, "build_peak_bytes", built["peak_bytes"], "B", subject)
 
     def count(self):
         with open(self.folder / "base.npy", "rb") as file:
@@ -172,7 +178,7 @@ class Bench:
 
     def measure(self, case, peers):
         k = int(re.search(r"-k(\d+)", case)[1])
-        isFiltered = case.endswith("filter5pct")
+        isFiltered = "filter5pct" in case
         progress(f"{case}: tuning")
         ours = [self.binary, "serve", self.folder, self.folder / "query.npy", k]
         turns = {"marquee": Turn(ours + ([] if k == 500 else ["--tune", self.folder / "tune.npy"]), self.options.core)}
@@ -201,7 +207,8 @@ class Bench:
                             plain = turn.ask(f"{wanted} - 1 -")
                             if number:
                                 times.setdefault((wanted, "plain"), []).append(plain)
-                        line = f"{wanted} {self.folder / 'filter.bin' if isFiltered else '-'} 1 {file}"
+                        bitmap = f"{'=' if case.endswith('-own') else ''}{self.folder / 'filter.bin'}"
+                        line = f"{wanted} {bitmap if isFiltered else '-'} 1 {file}"
                     else:
                         line = f"{wanted} 1 {file}"
                     found.unlink(missing_ok=True)
@@ -239,6 +246,9 @@ class Bench:
             self.figures.add(name, "recall", recalls[wanted, subject], "", subject, version)
             self.points.setdefault(case, {}).setdefault(subject, []).append(
                 (recalls[wanted, subject], 1e9 / statistics.median(means)))
+            if self.titles.startswith("size-") and wanted == "0.95":
+                halves = [turn[len(turn) // 2] / 1e3 for turn in turns]
+                self.sizes.setdefault(subject, []).append((self.count(), statistics.median(halves)))
             # Within rounds, so that the machine's moods don't count.
             own = times[wanted, "marquee"]
             if (wanted, "plain") in times:
@@ -256,7 +266,10 @@ class Bench:
 def draw(points, python, folder):
     folder.mkdir(parents=True, exist_ok=True)
     for case, subjects in points.items():
-        done = subprocess.run([python, "-B", PARTS / "plot.py", folder / f"retrieval-{case}.png", case],
-                              input=json.dumps(subjects), text=True)
-        if done.returncode == 0:
-            progress(f"drew {folder / f'retrieval-{case}.png'}")
+        plot(python, folder / f"retrieval-{case}.png", case, subjects)
+
+
+def plot(python, file, title, subjects, *kind):
+    done = subprocess.run([python, "-B", PARTS / "plot.py", file, title, *kind], input=json.dumps(subjects), text=True)
+    if done.returncode == 0:
+        progress(f"drew {file}")

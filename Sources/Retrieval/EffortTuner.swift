@@ -13,7 +13,7 @@ package struct EffortTuner {
   /// What the segment is to say: efforts are measured with it.
   package var spreadWeight: Float { coverage.spreadWeight }
 
-  static var queryCountMax: Int { 160 }
+  static var queryCountMax: Int { 288 }
 
   /// Finds the true neighbours of the queries, rows of the source's dimensions.
   package init(

@@ -4,7 +4,7 @@ internal import CKernels
 struct ListCoverage {
   /// How much of a list's spread counted where lists were ranked.
   let spreadWeight: Float
-  /// `shares[n]` is of the first n + 1 lists, its standard error taken off.
+  /// `shares[n]` is of the first n + 1 lists, on the low side.
   private let shares: [Float]
   /// Titles in them, on the mean.
   private let titles: [Double]
@@ -116,10 +116,11 @@ struct Shares {
     squares += share * share
   }
 
-  /// The mean, less its standard error: other queries are not these.
+  /// The mean, less one and a half times its standard error: other queries are not these, and in one case of fifteen they are
+  /// harder than that allows for.
   var low: Float {
     guard count > 0 else { return 0 }
     let mean = sum / count
-    return Float(mean - (max(0, squares / count - mean * mean) / count).squareRoot())
+    return Float(mean - 1.5 * (max(0, squares / count - mean * mean) / count).squareRoot())
   }
 }

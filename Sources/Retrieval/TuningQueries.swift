@@ -19,7 +19,7 @@ struct TuningQueries<Source: VectorSource> {
     random = SplitMix(seed: seed ^ 0x7175_6572)
   }
 
-  /// Lists of a taste, each number as likely.
+  /// Lists of a taste, each number as often.
   private static var tasteSizes: [Int] { [4, 5, 6, 7, 8, 10, 13, 16] }
 
   /// `count` rows of the source's dimensions.
@@ -27,8 +27,11 @@ struct TuningQueries<Source: VectorSource> {
     let dimensions = source.dimensions
     var queries = [Float](repeating: 0, count: count * dimensions)
     for query in 0..<count {
-      let tastes = (0..<Int.random(in: 1...3, using: &random)).map { _ in taste() }
-      for _ in 0..<Int.random(in: 5...20, using: &random) {
+      // In turn, not by chance: each kind of query is there as often as it should be.
+      let tastes = (0...query % 3).map {
+        taste(Self.tasteSizes[(query / 3 + 3 * $0) % Self.tasteSizes.count])
+      }
+      for _ in 0..<5 + query / 3 % 16 {
         let vector = vector(member(of: tastes[Int.random(in: 0..<tastes.count, using: &random)]))
         let weight = weight()
         for dimension in 0..<dimensions {
@@ -45,10 +48,9 @@ struct TuningQueries<Source: VectorSource> {
     return vector
   }
 
-  /// The lists nearest to a title that have any.
-  private mutating func taste() -> [Int] {
+  /// The `size` lists nearest to a title that have any.
+  private mutating func taste(_ size: Int) -> [Int] {
     let middle = vector(Int.random(in: 0..<source.count, using: &random))
-    let size = Self.tasteSizes[Int.random(in: 0..<Self.tasteSizes.count, using: &random)]
     let dimensions = source.dimensions
     var products = [Float](repeating: 0, count: centroids.count)
     mk_active().pointee.dot_floats(

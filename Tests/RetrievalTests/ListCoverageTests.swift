@@ -65,11 +65,11 @@ struct ListCoverageTests {
     for point in index.recallCurve { #expect((1...point.effort.probes).contains(point.effort.bareProbes)) }
   }
 
-  @Test("a share's standard error is taken off its mean")
+  @Test("one and a half standard errors are taken off the mean of shares")
   func low() {
     var shares = Shares()
     #expect(shares.low == 0)
     for found in [8, 10, 6, 8] { shares.add(found, of: 10) }
-    #expect(abs(shares.low - (0.8 - 0.1414 / 2)) < 0.001)
+    #expect(abs(shares.low - (0.8 - 1.5 * 0.1414 / 2)) < 0.001)
   }
 }
