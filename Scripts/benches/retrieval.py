@@ -2,9 +2,10 @@
 
 Cases: 1m128 and 100k384 (titles x dimensions) and, only when asked for, 10m128 and size-N (N titles of 128), each as
 CASE-k500-r0.95 and so on for recall@500 of 0.90, 0.95, 0.98 and 0.99; 1m128-k50-...; 1m128-k500-filter5pct-..., where a
-random twentieth of the titles may be found, and 1m128-k500-filter5pct-own, where the request brings the bitmap. --data DIR takes DIR/base.npy and DIR/query.npy (float32, unit length) as a
-case of that folder's name. Subjects: marquee; scann (its re-scoring in floats) and scann-int8; faiss-ivfpq
-(IVF,PQx4fsr,RFlat); with --peer hnswlib and usearch (f16), whose builds take many minutes. Metrics:
+random twentieth of the titles may be found, and 1m128-k500-filter5pct-own-..., where the request brings the bitmap.
+--data DIR takes DIR/base.npy and DIR/query.npy (float32, unit length) as a case of that folder's name.
+Subjects: marquee; scann (its re-scoring in floats) and scann-int8; faiss-ivfpq (IVF,PQx4fsr,RFlat); with --peer hnswlib
+and usearch (f16), whose builds take many minutes. Metrics:
   queries_per_second   by the mean time of a query
   p50_us, p99_us       of a query
   recall               of the same searches, against the exact answer that faiss gives

@@ -9,6 +9,8 @@ package struct EffortTuner {
   private let scratch = SearchScratch()
   private let truth: [[UInt32]]
   private let coverage: ListCoverage
+  /// What the segment is to say of filters.
+  let filterLaw: FilterLaw
 
   /// What the segment is to say: efforts are measured with it.
   package var spreadWeight: Float { coverage.spreadWeight }
@@ -26,9 +28,26 @@ package struct EffortTuner {
       .keys(progress: progress).map { $0.map { mk_key_ordinal($0) } }
     self.truth = truth
     coverage = ListCoverage.best(index, queries: queries, truth: truth)
+    filterLaw = Self.law(index, source, queries: queries, coverage: coverage, k: self.k, threads: threads)
     var index = index
     index.spreadWeight = coverage.spreadWeight
     self.index = PartitionedIndex(alone: index)
+  }
+
+  /// The same lists, when only few titles may be found.
+  private static func law(
+    _ index: VectorIndex, _ source: some VectorSource, queries: [Float], coverage: ListCoverage, k: Int,
+    threads: Int
+  ) -> FilterLaw {
+    let step = FilterLaw.sparseShare
+    let sparse = SparseVectors(source: source, step: step)
+    guard sparse.count >= FilterLaw.sparseCountMin else { return FilterLaw() }
+    let truth = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
+      .map { $0.map { mk_key_ordinal($0) * UInt32(step) } }
+    let other = ListCoverage(index, queries: queries, truth: truth, spreadWeight: coverage.spreadWeight)
+    return FilterLaw(
+      wholeProbes: coverage.probes(share: FilterLaw.coverage),
+      sparseProbes: other.probes(share: FilterLaw.coverage + FilterLaw.sparseSurplus))
   }
 
   /// Points of rising recall and cost: no cheaper effort was seen to reach as much.
@@ -96,10 +115,7 @@ package struct EffortTuner {
     let probesSeen = min(max(probes, probedMean), index.listCount)
     let point = { (refines: Bool, recall: Float) in
       EffortPoint(
-        effort: SearchEffort(
-          probes: probesSeen, kept: kept, refines: refines,
-          bareProbes: min(coverage.probes(share: recall), probesSeen)),
-        recall: recall)
+        effort: SearchEffort(probes: probesSeen, kept: kept, refines: refines), recall: recall)
     }
     return [
       (point(false, plain.low), cost),

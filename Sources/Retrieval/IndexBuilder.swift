@@ -81,7 +81,7 @@ package enum IndexBuilder {
       titleCount: source.count, listCount: centroids.count, pairCount: books?.pairCount ?? 0,
       turnedCount: books?.turnedCount ?? 0,
       effort: parent?.effort ?? SearchEffort(probes: centroids.count, kept: 2000),
-      spreadWeight: 0, digest: centroids.digest)
+      spreadWeight: 0, filterLaw: FilterLaw(), digest: centroids.digest)
     let writer = IndexWriter(
       head: head, centroids: centroids, lists: lists, books: books, threads: options.threads)
     try writer.write(source, to: path) { progress(IndexProgress(.write, $0)) }
@@ -118,6 +118,7 @@ package enum IndexBuilder {
     let curve = tuner.curve { progress(0.5 + $0 / 2) }
     var head = head
     head.spreadWeight = tuner.spreadWeight
+    head.filterLaw = tuner.filterLaw
     if let effort = curve.effort(recall: options.recallTarget) {
       head.effort = effort
       summary.effort = effort

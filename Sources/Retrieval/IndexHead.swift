@@ -16,6 +16,7 @@ struct IndexHead {
   var effort: SearchEffort
   /// How much of a list's spread counts where lists are ranked.
   var spreadWeight: Float
+  var filterLaw: FilterLaw
   /// Of the centroids: a tail's lists are its base's.
   var digest: UInt64
 
@@ -24,7 +25,8 @@ struct IndexHead {
       UInt32(dimensions), UInt32(rowStride), UInt32(titleCount), UInt32(listCount), UInt32(pairCount),
       UInt32(turnedCount), UInt32(effort.probes), UInt32(effort.kept), effort.refines ? 1 : 0,
       UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32),
-      UInt32(effort.bareProbes), spreadWeight.bitPattern, 0, 0, 0,
+      spreadWeight.bitPattern,
+      UInt32(filterLaw.wholeProbes), UInt32(filterLaw.sparseProbes), 0, 0,
     ]
   }
 }
@@ -37,9 +39,9 @@ extension IndexHead {
     listCount = Int(words[3])
     pairCount = Int(words[4])
     turnedCount = Int(words[5])
-    effort = SearchEffort(
-      probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0, bareProbes: Int(words[11]))
-    spreadWeight = Float(bitPattern: words[12])
+    effort = SearchEffort(probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0)
+    spreadWeight = Float(bitPattern: words[11])
+    filterLaw = FilterLaw(wholeProbes: Int(words[12]), sparseProbes: Int(words[13]))
     digest = UInt64(words[9]) | UInt64(words[10]) << 32
   }
 
@@ -60,10 +62,13 @@ extension IndexHead {
     guard spreadWeight >= 0, spreadWeight <= Self.spreadWeightMax else {
       throw Refusal(.unreadable, at: place, "has lists' spread count \(spreadWeight) times")
     }
-    guard effort.isSound(listCount: listCount) else {
+    guard filterLaw.wholeProbes <= listCount, filterLaw.sparseProbes <= listCount else {
       throw Refusal(
         .unreadable, at: place,
-        "is tuned to \(effort.probes) probes, \(effort.bareProbes) with a filter, and \(effort.kept) kept")
+        "has filters take \(filterLaw.sparseProbes) lists for \(filterLaw.wholeProbes)")
+    }
+    guard effort.isSound(listCount: listCount) else {
+      throw Refusal(.unreadable, at: place, "is tuned to \(effort.probes) probes and \(effort.kept) kept")
     }
   }
 }

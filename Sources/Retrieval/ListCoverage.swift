@@ -20,6 +20,11 @@ struct ListCoverage {
     return best
   }
 
+  /// With a weight that was chosen.
+  init(_ index: VectorIndex, queries: [Float], truth: [[UInt32]], spreadWeight: Float) {
+    self.init(ListRanking(index, queries: queries, truth: truth), spreadWeight: spreadWeight)
+  }
+
   private static var weightTenthsMax: Int { 8 }
   /// What the usual recall needs.
   private static var shareForWeight: Float { 0.96 }

@@ -26,32 +26,16 @@ extension Search {
     return wantedLists(share: share)
   }
 
-  /// The lists in which the best k are of the titles near the query of which a filter lets `share` pass.
-  ///
-  /// The lists that hold a part of the k best of n titles are a share of all lists that is a power of n / k, as far as was
-  /// measured (on made-up titles, from 10,000 to 10 million, for shares from 1/2 to 1/100): the logarithm of their share is to
-  /// that for ``SearchEffort/k`` of all titles as those of n / k are. At ``fewestTitles`` times k it would be all lists. For
-  /// fewer results codes mistake more of them, so only half of what they save is saved.
-  ///
-  /// A filter that goes by lists, as a licence for a studio's titles may, leaves none where the query's best would be, and
-  /// all of them farther away, as one of the square of its share would that goes by chance.
+  /// The lists that hold as much of the best k of the titles of which a filter lets `share` pass as the effort's hold of the
+  /// best ``SearchEffort/k`` of all.
   func wantedLists(share: Float = 1) -> Int {
-    let probes = Float(min(max(effort.probes, 1), base.listCount))
-    let usualK = Float(SearchEffort.k)
-    guard share < 1 || k != SearchEffort.k else { return Int(probes) }
-    let usual = logf(Float(index.count) / (Self.fewestTitles * usualK))
-    guard usual > 0 else { return base.listCount }
-    let depth =
-      logf(Float(index.count) / (Self.fewestTitles * (Float(k) * usualK).squareRoot()))
-      + (1 + seen.likeness) * logf(share)
-    // The lists that make good what codes lose are needed for the share that they lose it of.
-    let bare = min(probes, Float(effort.bareProbes))
-    let needed = bare + share * (probes - bare)
+    let probes = min(max(effort.probes, 1), base.listCount)
+    guard share < 1 || k != SearchEffort.k else { return probes }
     let listCount = Float(base.listCount)
-    return max(1, Int((listCount * powf(needed / listCount, max(0, depth / usual))).rounded(.up)))
+    let power = base.filterLaw.power(
+      share: share, likeness: seen.likeness, listCount: base.listCount, titleCount: index.count, k: k)
+    return max(1, Int((listCount * powf(Float(probes) / listCount, power)).rounded(.up)))
   }
-
-  private static var fewestTitles: Float { 1.4 }
 }
 
 /// What a search has seen of its filter: titles or candidates that it was asked about, and those that it let pass.

@@ -6,22 +6,16 @@ package struct SearchEffort: Sendable, Equatable {
   package var kept: Int
   /// Candidates that rows of bytes can't tell apart from the k-th are scored a third time, by their vectors.
   package var refines: Bool
-  /// Lists that would do if codes and rows lost nothing: those that hold as large a share of the best as the search finds.
-  /// What a filter lets pass lies so far apart that they lose next to nothing of it.
-  package var bareProbes: Int
 
-  /// `bareProbes` is about two thirds of `probes` unless it was measured.
-  package init(probes: Int, kept: Int, refines: Bool = false, bareProbes: Int? = nil) {
+  package init(probes: Int, kept: Int, refines: Bool = false) {
     self.probes = probes
     self.kept = kept
     self.refines = refines
-    self.bareProbes = bareProbes ?? max(1, probes * 2 / 3)
   }
 
   /// What a segment may say.
   func isSound(listCount: Int) -> Bool {
-    (1...listCount).contains(probes) && (1...listCount).contains(bareProbes)
-      && (0...SearchScratch.keptCountMax).contains(kept)
+    (1...listCount).contains(probes) && (0...SearchScratch.keptCountMax).contains(kept)
   }
 
   /// What the numbers are tuned for.
@@ -59,27 +53,22 @@ extension [EffortPoint] {
       before.effort.probes < effort.probes, before.recall < recall
     else { return effort }
     let share = (recall - before.recall) / (self[place].recall - before.recall)
-    let between = { (low: Int, high: Int) in low + Int((share * Float(high - low)).rounded(.up)) }
-    effort.probes = between(before.effort.probes, effort.probes)
-    effort.bareProbes = Swift.min(between(before.effort.bareProbes, effort.bareProbes), effort.probes)
+    let more = Float(effort.probes - before.effort.probes)
+    effort.probes = before.effort.probes + Int((share * more).rounded(.up))
     return effort
   }
 }
 
 extension EffortPoint {
-  /// As a segment has it: recall, probes, kept, whether refined, bare probes.
-  static let wordCount = 5
+  /// As a segment has it: recall, probes, kept, whether refined.
+  static let wordCount = 4
 
-  var words: [Float] {
-    [recall, Float(effort.probes), Float(effort.kept), effort.refines ? 1 : 0, Float(effort.bareProbes)]
-  }
+  var words: [Float] { [recall, Float(effort.probes), Float(effort.kept), effort.refines ? 1 : 0] }
 
   /// `nil` for what no build writes, such as the zeros of rooms that were not needed.
   init?(_ words: UnsafeBufferPointer<Float>, listCount: Int) {
-    guard let probes = Int(exactly: words[1]), let kept = Int(exactly: words[2]),
-      let bareProbes = Int(exactly: words[4])
-    else { return nil }
-    effort = SearchEffort(probes: probes, kept: kept, refines: words[3] == 1, bareProbes: bareProbes)
+    guard let probes = Int(exactly: words[1]), let kept = Int(exactly: words[2]) else { return nil }
+    effort = SearchEffort(probes: probes, kept: kept, refines: words[3] == 1)
     recall = words[0]
     guard effort.isSound(listCount: listCount) else { return nil }
   }

@@ -35,6 +35,7 @@ struct IndexDraft {
     let head = IndexHead(
       dimensions: dimensions, rowStride: stride, titleCount: count, listCount: listCount, pairCount: pairs,
       turnedCount: turned, effort: SearchEffort(probes: listCount, kept: 20), spreadWeight: 0.4,
+      filterLaw: FilterLaw(wholeProbes: 1, sparseProbes: min(2, listCount)),
       digest: base?.digest ?? 1)
     var sections = [
       Self.section("HEAD", head.words), Self.section("OFFS", offsets + [UInt32(count)]),

@@ -33,12 +33,12 @@ struct EffortTests {
   func between() {
     let point = { (recall: Float, probes: Int, kept: Int) in
       EffortPoint(
-        effort: SearchEffort(probes: probes, kept: kept, bareProbes: probes / 2), recall: recall)
+        effort: SearchEffort(probes: probes, kept: kept), recall: recall)
     }
     let curve = [
       point(0.875, 40, 800), point(0.9375, 60, 800), point(0.953125, 60, 1000), point(0.984375, 80, 1000),
     ]
-    #expect(curve.effort(recall: 0.890625) == SearchEffort(probes: 45, kept: 800, bareProbes: 23))
+    #expect(curve.effort(recall: 0.890625) == SearchEffort(probes: 45, kept: 800))
     #expect(curve.effort(recall: 0.9375)?.probes == 60 && curve.effort(recall: 0.95) == curve[2].effort)
     #expect(curve.effort(recall: 0.96875)?.probes == 70 && curve.effort(recall: 0.99) == curve[3].effort)
     #expect(curve.effort(recall: 0.5) == curve[0].effort && [EffortPoint]().effort(recall: 0.5) == nil)
