@@ -19,6 +19,8 @@ struct FilterLaw: Equatable {
   static let coverage: Float = 0.95
   /// So much more is asked of the lists of few titles: keeping fewer candidates loses about that.
   static let sparseSurplus: Float = 0.005
+  /// Fewer results than this take as many lists: it was tried down to here.
+  static let kMin = 50
   /// Fewer titles than this say nothing about the best 500 of them.
   static let sparseCountMin = 2000
 
@@ -30,7 +32,7 @@ struct FilterLaw: Equatable {
   func power(share: Float, likeness: Float, listCount: Int, titleCount: Int, k: Int) -> Float {
     let depth = depth(listCount: listCount, titleCount: titleCount)
     guard depth > 0 else { return 0 }
-    let deeper = 0.5 * logf(Float(SearchEffort.k) / Float(k)) + (1 + likeness) * logf(share)
+    let deeper = 0.5 * logf(Float(SearchEffort.k) / Float(max(k, Self.kMin))) + (1 + likeness) * logf(share)
     return max(0, 1 + deeper / depth)
   }
 
