@@ -66,7 +66,7 @@ package struct PartitionedIndex: Sendable {
   ///   - query: `dimensions` floats, not all of which need be finite: then nothing is found.
   ///   - k: at most ``Base/Limits/candidateCountMax``.
   ///   - effort: the index's own, tuned at build, if `nil`. More lists are looked into when a filter lets only a part
-  ///     pass, and while there are fewer than twice k.
+  ///     pass and while there are fewer candidates than are kept, fewer for a smaller k.
   ///   - allowed: which ordinals may be returned; all if `nil`.
   ///   - deadline: what has been found by then is returned, and marked partial. Looked at every 50 µs or sooner.
   package func search(

@@ -1,6 +1,6 @@
 /// How much a search does: what recall costs.
 package struct SearchEffort: Sendable, Equatable {
-  /// Lists that are looked into.
+  /// Lists that are looked into when k is 500 and nothing is filtered; see ``FilterLaw``.
   package var probes: Int
   /// Candidates that are kept by their codes and scored again by their rows, when k is 500; see ``kept(k:)``.
   package var kept: Int
