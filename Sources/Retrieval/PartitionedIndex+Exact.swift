@@ -28,6 +28,6 @@ extension PartitionedIndex {
   /// The recall that the index's own effort had when it was built; 1 where all is searched exactly.
   package var recallAtBuild: Float {
     guard count > Self.exactCountMax else { return 1 }
-    return parts[0].index.recallCurve.first { $0.effort == effort }?.recall ?? 0
+    return parts[0].index.recallCurve.recall(of: effort) ?? 0
   }
 }

@@ -57,6 +57,21 @@ extension [EffortPoint] {
     effort.probes = before.effort.probes + Int((share * more).rounded(.up))
     return effort
   }
+
+  /// The recall of an effort that ``effort(recall:)`` gave: of a point, or between two; `nil` for another.
+  package func recall(of effort: SearchEffort) -> Float? {
+    if let point = first(where: { $0.effort == effort }) { return point.recall }
+    for (before, after) in zip(self, dropFirst()) {
+      guard
+        [before, after].allSatisfy({ $0.effort.kept == effort.kept && $0.effort.refines == effort.refines }),
+        before.effort.probes < effort.probes, effort.probes < after.effort.probes
+      else { continue }
+      let share =
+        Float(effort.probes - before.effort.probes) / Float(after.effort.probes - before.effort.probes)
+      return before.recall + share * (after.recall - before.recall)
+    }
+    return nil
+  }
 }
 
 extension EffortPoint {

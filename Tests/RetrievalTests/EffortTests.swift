@@ -42,6 +42,19 @@ struct EffortTests {
     #expect(curve.effort(recall: 0.9375)?.probes == 60 && curve.effort(recall: 0.95) == curve[2].effort)
     #expect(curve.effort(recall: 0.96875)?.probes == 70 && curve.effort(recall: 0.99) == curve[3].effort)
     #expect(curve.effort(recall: 0.5) == curve[0].effort && [EffortPoint]().effort(recall: 0.5) == nil)
+    // And back: what an effort reached.
+    #expect(curve.recall(of: SearchEffort(probes: 45, kept: 800)) == 0.890625)
+    #expect(curve.recall(of: SearchEffort(probes: 70, kept: 1000)) == 0.96875)
+    for point in curve { #expect(curve.recall(of: point.effort) == point.recall) }
+    #expect(curve.recall(of: SearchEffort(probes: 90, kept: 1000)) == nil)
+    #expect(curve.recall(of: SearchEffort(probes: 70, kept: 900)) == nil)
+  }
+
+  @Test("an index says what recall its own effort had at build")
+  func atBuild() throws {
+    for built in [try SearchTests.whole.get(), try SearchTests.tailed.get()] {
+      #expect(built.index.recallAtBuild >= 0.949)
+    }
   }
 
   @Test("refining finds at least as much, with scores that the vectors have")
