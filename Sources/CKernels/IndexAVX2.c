@@ -71,24 +71,54 @@ INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
   return bits;
 }
 
+// Sums a block, and tells which of its first `rest` titles have `least`.
+INLINE uint64_t sum_block(const uint8_t *codes, size_t rest, size_t pairs, const uint8_t *tables, __m256i least,
+                          uint16_t *sums) {
+  sum_half(codes, pairs, tables, sums);
+  sum_half(codes + 32, pairs, tables, sums + 32);
+  uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
+  return rest < MK_BLOCK ? bits & (((uint64_t)1 << rest) - 1) : bits;
+}
+
+INLINE void fetch_block(const mk_ahead *ahead, size_t title, size_t pairs) {
+  if (title < ahead->count) mk_fetch_bytes(ahead->codes + title * pairs, MK_BLOCK * pairs);
+}
+
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first,
-                          uint32_t *places, int32_t *scores, uint32_t *names) {
+                          int32_t offset, const uint64_t *open, const mk_ahead *ahead, uint32_t first,
+                          uint32_t *places, int32_t *scores) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
   const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
   size_t written = 0;
   for (size_t title = 0; title < count; title += MK_BLOCK) {
-    uint64_t open = allowed ? allowed[title / MK_BLOCK] : ~(uint64_t)0;
-    if (!open) continue;
+    uint64_t wanted = open ? open[title / MK_BLOCK] : ~(uint64_t)0;
+    if (!wanted) continue;
+    fetch_block(ahead, title, pairs);
     uint16_t sums[MK_BLOCK];
-    sum_half(codes + title * pairs, pairs, tables, sums);
-    sum_half(codes + title * pairs + 32, pairs, tables, sums + 32);
-    uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
-    bits &= open;
-    if (count - title < MK_BLOCK) bits &= ((uint64_t)1 << (count - title)) - 1;
-    written += mk_emit(bits, sums, offset, ordinals ? ordinals + title : NULL, first + (uint32_t)title,
-                       places + written, scores + written, ordinals ? names + written : NULL);
+    uint64_t bits = wanted & sum_block(codes + title * pairs, count - title, pairs, tables, least, sums);
+    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+  }
+  return written;
+}
+
+TARGET static size_t scan_asking(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables,
+                                 int32_t floor, int32_t offset, const uint32_t *ordinals, const uint64_t *allowed,
+                                 const mk_ahead *ahead, uint32_t first, uint32_t *places, int32_t *scores,
+                                 size_t *asked) {
+  int32_t needed = mk_needed(floor, offset);
+  *asked = 0;
+  if (needed > 65535) return 0;
+  const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
+  size_t written = 0;
+  for (size_t title = 0; title < count; title += MK_BLOCK) {
+    fetch_block(ahead, title, pairs);
+    if (title < ahead->count) mk_fetch_bytes(ahead->ordinals + title, MK_BLOCK * sizeof *ordinals);
+    uint16_t sums[MK_BLOCK];
+    uint64_t bits = sum_block(codes + title * pairs, count - title, pairs, tables, least, sums);
+    *asked += (size_t)__builtin_popcountll(bits);
+    bits = mk_ask(bits, ordinals + title, allowed);
+    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
   }
   return written;
 }
@@ -129,8 +159,8 @@ const mk_index_kernels mk_avx2_index = {
     .products = products,
     .tables = tables,
     .scan = scan,
+    .scan_asking = scan_asking,
     .score_rows = score_rows,
-    .keep_allowed = mk_keep_allowed_scalar,
     .place_allowed = mk_place_allowed_scalar,
 };
 #endif

@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("popcnt,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
+#define TARGET __attribute__((target("popcnt,bmi2,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 TARGET static void products(const float *query, const uint16_t *widths, size_t groups, const float *book, float *out,
@@ -27,9 +27,10 @@ TARGET static void tables(const float *products, const float *least, size_t grou
 }
 
 // Sums of `blocks` blocks side by side, a constant where this is inlined. Bytes are added in pairs of tables, then as
-// words: `all` gets both bytes of a word, the upper one 256-fold, `upper` only that one.
-INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const uint8_t *tables, __m512i *even,
-                       __m512i *odd) {
+// words: `all` gets both bytes of a word, the upper one 256-fold, `upper` only that one. For each line of codes one of
+// the list ahead is fetched: all at once they would be waited for.
+INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const uint8_t *tables,
+                       const uint8_t *const *ahead, __m512i *even, __m512i *odd) {
   const __m512i nibble = _mm512_set1_epi8(15);
   __m512i all[2], upper[2];
   for (size_t b = 0; b < blocks; b++) all[b] = upper[b] = _mm512_setzero_si512();
@@ -38,6 +39,7 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
     __m512i second = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(tables + p * 32 + 16)));
     for (size_t b = 0; b < blocks; b++) {
       __m512i both = _mm512_loadu_si512(codes + (b * pairs + p) * MK_BLOCK);
+      mk_fetch(ahead[b] + p * MK_BLOCK);
       __m512i low = _mm512_shuffle_epi8(first, _mm512_and_si512(both, nibble));
       __m512i high = _mm512_shuffle_epi8(second, _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble));
       __m512i sum = _mm512_add_epi8(low, high);
@@ -51,18 +53,34 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
   }
 }
 
-INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int32_t offset, const uint32_t *ordinals,
-                   uint32_t first, uint32_t *places, int32_t *scores, uint32_t *names) {
-  __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
-  // Most blocks have nothing, late in a search.
+// One block or two, which share their tables.
+INLINE void sum_some(const uint8_t *codes, size_t title, size_t blocks, size_t pairs, const uint8_t *tables,
+                     const mk_ahead *ahead, __m512i *even, __m512i *odd) {
+  const uint8_t *lines[2];
+  for (size_t b = 0; b < 2; b++) {
+    size_t other = title + b * MK_BLOCK;
+    lines[b] = other < ahead->count ? ahead->codes + other * pairs : codes + title * pairs;
+  }
+  if (blocks == 2)
+    sum_blocks(codes + title * pairs, 2, pairs, tables, lines, even, odd);
+  else
+    sum_blocks(codes + title * pairs, 1, pairs, tables, lines, even, odd);
+}
+
+// The sums of a block in order, and bits of those that are `least` or more, of its first `rest`. Without any the sums are
+// not brought into order: late in a search most blocks have none.
+INLINE uint64_t passing(__m512i even, __m512i odd, size_t rest, __m512i least, __m512i *front, __m512i *back) {
   if (!(_mm512_cmpge_epu16_mask(even, least) | _mm512_cmpge_epu16_mask(odd, least))) return 0;
   // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
   __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-  __m512i front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
-  __m512i back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
-  uint64_t bits = open & (_mm512_cmpge_epu16_mask(front, least) |
-                          (uint64_t)_mm512_cmpge_epu16_mask(back, least) << 32);
-  if (!bits) return 0;
+  *front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
+  *back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
+  uint64_t bits = _mm512_cmpge_epu16_mask(*front, least) | (uint64_t)_mm512_cmpge_epu16_mask(*back, least) << 32;
+  return rest < MK_BLOCK ? bits & (((uint64_t)1 << rest) - 1) : bits;
+}
+
+INLINE size_t emit(__m512i front, __m512i back, uint64_t bits, int32_t offset, uint32_t first, uint32_t *places,
+                   int32_t *scores) {
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i added = _mm512_set1_epi32(offset);
   __m256i quarter[4] = {_mm512_castsi512_si256(front), _mm512_extracti64x4_epi64(front, 1),
@@ -74,46 +92,142 @@ INLINE size_t emit(__m512i even, __m512i odd, uint64_t open, int32_t needed, int
     __m512i score = _mm512_add_epi32(_mm512_cvtepu16_epi32(quarter[part]), added);
     _mm512_storeu_si512(places + written, _mm512_maskz_compress_epi32(mask, place));
     _mm512_storeu_si512(scores + written, _mm512_maskz_compress_epi32(mask, score));
-    if (ordinals)
-      _mm512_storeu_si512(names + written, _mm512_maskz_compress_epi32(
-                                               mask, _mm512_maskz_loadu_epi32(mask, ordinals + 16 * part)));
     written += (size_t)__builtin_popcount(mask);
   }
   return written;
 }
 
-// The titles of a block that are looked at, as bits.
-INLINE uint64_t titles_of(size_t rest, const uint64_t *allowed, size_t title) {
-  uint64_t bits = rest < MK_BLOCK ? ((uint64_t)1 << rest) - 1 : ~(uint64_t)0;
-  return allowed ? bits & allowed[title / MK_BLOCK] : bits;
-}
-
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first,
-                          uint32_t *places, int32_t *scores, uint32_t *names) {
+                          int32_t offset, const uint64_t *open, const mk_ahead *ahead, uint32_t first,
+                          uint32_t *places, int32_t *scores) {
   int32_t needed = mk_needed(floor, offset);
   if (needed > 65535) return 0;
+  const __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
   size_t written = 0, title = 0;
-  __m512i even[2], odd[2];
+  __m512i even[2], odd[2], front, back;
   while (title < count) {
-    uint64_t open[2] = {titles_of(count - title, allowed, title), 0};
-    if (!open[0]) {
+    uint64_t wanted[2] = {open ? open[title / MK_BLOCK] : ~(uint64_t)0, 0};
+    if (!wanted[0]) {
       title += MK_BLOCK;
       continue;
     }
-    size_t blocks = 1;
-    if (count - title > MK_BLOCK) {
-      open[1] = titles_of(count - title - MK_BLOCK, allowed, title + MK_BLOCK);
-      blocks = open[1] ? 2 : 1;
+    if (count - title > MK_BLOCK) wanted[1] = open ? open[title / MK_BLOCK + 1] : ~(uint64_t)0;
+    size_t blocks = wanted[1] ? 2 : 1;
+    sum_some(codes, title, blocks, pairs, tables, ahead, even, odd);
+    for (size_t b = 0; b < blocks; b++, title += MK_BLOCK) {
+      uint64_t bits = wanted[b] & passing(even[b], odd[b], count - title, least, &front, &back);
+      if (bits)
+        written += emit(front, back, bits, offset, first + (uint32_t)title, places + written, scores + written);
     }
-    // Two at a time share their tables.
-    if (blocks == 2)
-      sum_blocks(codes + title * pairs, 2, pairs, tables, even, odd);
-    else
-      sum_blocks(codes + title * pairs, 1, pairs, tables, even, odd);
-    for (size_t b = 0; b < blocks; b++, title += MK_BLOCK)
-      written += emit(even[b], odd[b], open[b], needed, offset, ordinals ? ordinals + title : NULL,
-                      first + (uint32_t)title, places + written, scores + written, ordinals ? names + written : NULL);
+  }
+  return written;
+}
+
+// Titles whose bits are looked up together: most lists. Bytes of the bitmap are loaded one by one, which takes a third of
+// the time of a gather, and so many before the first is used that none is waited for.
+#define LOOKED_UP 1024
+
+INLINE void look_up(const uint8_t *bitmap, const uint32_t *ordinals, size_t count, uint8_t *bytes) {
+  size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    uint64_t two;
+    memcpy(&two, ordinals + i, sizeof two);
+    // Kept out of vectors, from which the compiler would take it apart again.
+    __asm__("" : "+r"(two));
+    bytes[i] = bitmap[(uint32_t)two >> 3];
+    bytes[i + 1] = bitmap[two >> 35];
+  }
+  if (i < count) bytes[i] = bitmap[ordinals[i] >> 3];
+}
+
+// Which of `count` titles have their bits set in the bytes that were looked up for them: 64 a word, the last filled up with
+// zeros. Both arrays can be read to a multiple of 16. Little-endian: bit n of a bitmap is bit n % 8 of byte n / 8.
+INLINE void open_bits(const uint32_t *ordinals, const uint8_t *bytes, size_t count, uint64_t *words) {
+  for (size_t block = 0; block < count; block += 64) {
+    uint64_t word = 0;
+    for (size_t i = block; i < count && i < block + 64; i += 16) {
+      __mmask16 mask = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
+      __m512i bit = _mm512_and_si512(_mm512_maskz_loadu_epi32(mask, ordinals + i), _mm512_set1_epi32(7));
+      __m512i byte = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(bytes + i)));
+      __mmask16 set = _mm512_mask_test_epi32_mask(mask, byte, _mm512_sllv_epi32(_mm512_set1_epi32(1), bit));
+      word |= (uint64_t)set << (i - block);
+    }
+    words[block / 64] = word;
+  }
+}
+
+// Compresses a block's ordinals to those whose bits are set. 16 are written each time.
+INLINE size_t compress(const uint32_t *ordinals, uint64_t bits, uint32_t *out) {
+  size_t written = 0;
+  for (int part = 0; part < 4; part++) {
+    __mmask16 mask = (__mmask16)(bits >> (16 * part));
+    __m512i some = _mm512_maskz_loadu_epi32(mask, ordinals + 16 * part);
+    _mm512_storeu_si512(out + written, _mm512_maskz_compress_epi32(mask, some));
+    written += (size_t)__builtin_popcount(mask);
+  }
+  return written;
+}
+
+// What one pass looks up: of each block which titles passed, and how many were named before them.
+typedef struct looked_up {
+  uint16_t sums[LOOKED_UP];
+  uint32_t names[LOOKED_UP + MK_KEEP_SLACK];
+  uint8_t bytes[LOOKED_UP];
+  uint64_t passed[LOOKED_UP / MK_BLOCK], open[LOOKED_UP / 64];
+  uint32_t before[LOOKED_UP / MK_BLOCK];
+} looked_up;
+
+// Sums `count` titles from `begin` on, and names those that have `least`; returns how many.
+INLINE size_t name_passing(const uint8_t *codes, size_t begin, size_t count, size_t pairs, const uint8_t *tables,
+                           __m512i least, const uint32_t *ordinals, const mk_ahead *ahead, looked_up *out) {
+  size_t named = 0;
+  __m512i even[2], odd[2], front, back;
+  for (size_t i = 0; i < LOOKED_UP / MK_BLOCK; i++) out->before[i] = LOOKED_UP;
+  for (size_t i = 0; i < count;) {
+    size_t blocks = count - i > MK_BLOCK ? 2 : 1;
+    sum_some(codes, begin + i, blocks, pairs, tables, ahead, even, odd);
+    for (size_t b = 0; b < blocks; b++, i += MK_BLOCK) {
+      uint64_t bits = passing(even[b], odd[b], count - i, least, &front, &back);
+      out->passed[i / MK_BLOCK] = bits;
+      out->before[i / MK_BLOCK] = (uint32_t)named;
+      if (begin + i < ahead->count) mk_fetch_bytes(ahead->ordinals + begin + i, MK_BLOCK * sizeof *ordinals);
+      if (!bits) continue;
+      _mm512_storeu_si512(out->sums + i, front);
+      _mm512_storeu_si512(out->sums + i + 32, back);
+      named += compress(ordinals + begin + i, bits, out->names + named);
+    }
+  }
+  return named;
+}
+
+TARGET static size_t scan_asking(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables,
+                                 int32_t floor, int32_t offset, const uint32_t *ordinals, const uint64_t *allowed,
+                                 const mk_ahead *ahead, uint32_t first, uint32_t *places, int32_t *scores,
+                                 size_t *asked) {
+  int32_t needed = mk_needed(floor, offset);
+  *asked = 0;
+  if (needed > 65535) return 0;
+  const __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
+  looked_up up;
+  size_t written = 0;
+  for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
+    size_t some = count - begin < LOOKED_UP ? count - begin : LOOKED_UP;
+    size_t named = name_passing(codes, begin, some, pairs, tables, least, ordinals, ahead, &up);
+    *asked += named;
+    look_up((const uint8_t *)allowed, up.names, named, up.bytes);
+    open_bits(up.names, up.bytes, named, up.open);
+    // Few pass. The n-th name is that of a title of the last block before which n or fewer were named.
+    const __m512i before = _mm512_loadu_si512(up.before);
+    for (uint32_t word = 0; word * 64 < named; word++)
+      for (uint64_t bits = up.open[word]; bits; bits &= bits - 1) {
+        uint32_t n = word * 64 + (uint32_t)__builtin_ctzll(bits);
+        __mmask16 begun = _mm512_cmple_epu32_mask(before, _mm512_set1_epi32((int32_t)n));
+        uint32_t block = (uint32_t)__builtin_popcount(begun) - 1;
+        uint64_t lane = _pdep_u64((uint64_t)1 << (n - up.before[block]), up.passed[block]);
+        uint32_t title = block * MK_BLOCK + (uint32_t)__builtin_ctzll(lane);
+        places[written] = first + (uint32_t)begin + title;
+        scores[written++] = (int32_t)up.sums[title] + offset;
+      }
   }
   return written;
 }
@@ -177,70 +291,13 @@ TARGET static void score_rows(const uint8_t *rows, size_t stride, const uint8_t 
   }
 }
 
-// Bytes of the bitmap are loaded one by one, which takes a third of the time of a gather, and so many before the first is
-// used that none is waited for.
-#define LOOKED_UP 256
-
-INLINE void look_up(const uint8_t *bitmap, const uint32_t *names, size_t count, uint32_t first, uint8_t *bytes) {
-  const uint64_t both = (uint64_t)first << 32 | first;
-  size_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    uint64_t two;
-    memcpy(&two, names + i, sizeof two);
-    two += both;
-    // Kept out of vectors, from which the compiler would take it apart again.
-    __asm__("" : "+r"(two));
-    bytes[i] = bitmap[(uint32_t)two >> 3];
-    bytes[i + 1] = bitmap[two >> 35];
-  }
-  if (i < count) bytes[i] = bitmap[(first + names[i]) >> 3];
-}
-
-// Which of 16 titles have their bits set in the bytes that were looked up for them.
-INLINE __mmask16 open_ones(__mmask16 mask, const uint32_t *names, __m512i offset, const uint8_t *bytes) {
-  __m512i ordinal = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, names), offset);
-  __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(ordinal, _mm512_set1_epi32(7)));
-  return _mm512_mask_test_epi32_mask(mask, _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)bytes)), bits);
-}
-
-TARGET static void place_allowed(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed,
-                                 uint64_t *words) {
-  const __m512i offset = _mm512_set1_epi32((int32_t)first);
+TARGET static void place_allowed(const uint32_t *ordinals, size_t count, const uint64_t *allowed, uint64_t *words) {
   uint8_t bytes[LOOKED_UP];
   for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
-    size_t end = count - begin < LOOKED_UP ? count : begin + LOOKED_UP;
-    look_up((const uint8_t *)allowed, names + begin, end - begin, first, bytes);
-    for (size_t block = begin; block < end; block += MK_BLOCK) {
-      uint64_t word = 0;
-      for (size_t i = block; i < end && i < block + MK_BLOCK; i += 16) {
-        __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
-        word |= (uint64_t)open_ones(mask, names + i, offset, bytes + (i - begin)) << (i - block);
-      }
-      words[block / MK_BLOCK] = word;
-    }
+    size_t some = count - begin < LOOKED_UP ? count - begin : LOOKED_UP;
+    look_up((const uint8_t *)allowed, ordinals + begin, some, bytes);
+    open_bits(ordinals + begin, bytes, some, words + begin / MK_BLOCK);
   }
-}
-
-TARGET static size_t keep_allowed(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
-                                  const uint64_t *allowed) {
-  const __m512i offset = _mm512_set1_epi32((int32_t)first);
-  uint8_t bytes[LOOKED_UP];
-  size_t kept = 0;
-  for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
-    size_t end = count - begin < LOOKED_UP ? count : begin + LOOKED_UP;
-    // Little-endian: bit n of the bitmap is bit n % 8 of byte n / 8.
-    look_up((const uint8_t *)allowed, names + begin, end - begin, first, bytes);
-    for (size_t i = begin; i < end; i += 16) {
-      __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
-      __m512i place = _mm512_maskz_loadu_epi32(mask, places + i), score = _mm512_maskz_loadu_epi32(mask, scores + i);
-      __mmask16 open = open_ones(mask, names + i, offset, bytes + (i - begin));
-      // What is written lies at or before what was read.
-      _mm512_storeu_si512(places + kept, _mm512_maskz_compress_epi32(open, place));
-      _mm512_storeu_si512(scores + kept, _mm512_maskz_compress_epi32(open, score));
-      kept += (size_t)__builtin_popcount(open);
-    }
-  }
-  return kept;
 }
 
 const mk_index_kernels mk_avx512_index = {
@@ -249,8 +306,8 @@ const mk_index_kernels mk_avx512_index = {
     .products = products,
     .tables = tables,
     .scan = scan,
+    .scan_asking = scan_asking,
     .score_rows = score_rows,
-    .keep_allowed = keep_allowed,
     .place_allowed = place_allowed,
 };
 #endif

@@ -24,22 +24,45 @@ static void tables(const float *products, const float *least, size_t groups, flo
       out[g * MK_BOOK + j] = (uint8_t)rintf((products[g * MK_BOOK + j] - least[g]) * factor);
 }
 
+static int32_t sum_of(const uint8_t *codes, size_t title, size_t pairs, const uint8_t *tables) {
+  const uint8_t *column = codes + title / MK_BLOCK * MK_BLOCK * pairs + title % MK_BLOCK;
+  int32_t sum = 0;
+  for (size_t p = 0; p < pairs; p++) {
+    uint8_t both = column[p * MK_BLOCK];
+    sum += tables[2 * p * MK_BOOK + (both & 15)] + tables[(2 * p + 1) * MK_BOOK + (both >> 4)];
+  }
+  return sum;
+}
+
 static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                   int32_t offset, const uint64_t *allowed, const uint32_t *ordinals, uint32_t first, uint32_t *places,
-                   int32_t *scores, uint32_t *names) {
+                   int32_t offset, const uint64_t *open, const mk_ahead *ahead, uint32_t first, uint32_t *places,
+                   int32_t *scores) {
+  (void)ahead;
   int32_t needed = mk_needed(floor, offset);
   size_t written = 0;
   for (size_t title = 0; title < count; title++) {
-    if (allowed && !mk_allows(allowed, (uint32_t)title)) continue;
-    const uint8_t *column = codes + title / MK_BLOCK * MK_BLOCK * pairs + title % MK_BLOCK;
-    int32_t sum = 0;
-    for (size_t p = 0; p < pairs; p++) {
-      uint8_t both = column[p * MK_BLOCK];
-      sum += tables[2 * p * MK_BOOK + (both & 15)] + tables[(2 * p + 1) * MK_BOOK + (both >> 4)];
-    }
+    if (open && !mk_allows(open, (uint32_t)title)) continue;
+    int32_t sum = sum_of(codes, title, pairs, tables);
     if (sum < needed) continue;
     places[written] = first + (uint32_t)title;
-    if (ordinals) names[written] = ordinals[title];
+    scores[written++] = sum + offset;
+  }
+  return written;
+}
+
+static size_t scan_asking(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
+                          int32_t offset, const uint32_t *ordinals, const uint64_t *allowed, const mk_ahead *ahead,
+                          uint32_t first, uint32_t *places, int32_t *scores, size_t *asked) {
+  (void)ahead;
+  int32_t needed = mk_needed(floor, offset);
+  size_t written = 0;
+  *asked = 0;
+  for (size_t title = 0; title < count; title++) {
+    int32_t sum = sum_of(codes, title, pairs, tables);
+    if (sum < needed) continue;
+    ++*asked;
+    if (!mk_allows(allowed, ordinals[title])) continue;
+    places[written] = first + (uint32_t)title;
     scores[written++] = sum + offset;
   }
   return written;
@@ -55,23 +78,11 @@ static void score_rows(const uint8_t *rows, size_t stride, const uint8_t *step, 
   }
 }
 
-size_t mk_keep_allowed_scalar(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
-                              const uint64_t *allowed) {
-  size_t kept = 0;
-  for (size_t i = 0; i < count; i++) {
-    places[kept] = places[i];
-    scores[kept] = scores[i];
-    kept += (size_t)mk_allows(allowed, first + names[i]);
-  }
-  return kept;
-}
-
-void mk_place_allowed_scalar(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed,
-                             uint64_t *words) {
+void mk_place_allowed_scalar(const uint32_t *ordinals, size_t count, const uint64_t *allowed, uint64_t *words) {
   for (size_t begin = 0; begin < count; begin += MK_BLOCK) {
     uint64_t word = 0;
     for (size_t i = begin; i < count && i < begin + MK_BLOCK; i++)
-      word |= (uint64_t)mk_allows(allowed, first + names[i]) << (i - begin);
+      word |= (uint64_t)mk_allows(allowed, ordinals[i]) << (i - begin);
     words[begin / MK_BLOCK] = word;
   }
 }
@@ -82,7 +93,7 @@ const mk_index_kernels mk_scalar_index = {
     .products = products,
     .tables = tables,
     .scan = scan,
+    .scan_asking = scan_asking,
     .score_rows = score_rows,
-    .keep_allowed = mk_keep_allowed_scalar,
     .place_allowed = mk_place_allowed_scalar,
 };

@@ -14,9 +14,9 @@ const mk_kernels *mk_at_level(int32_t level) {
                  ? &mk_avx2_kernels
                  : NULL;
     case MK_AVX512:
-      return mk_at_level(MK_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                     __builtin_cpu_supports("avx512vnni")
+      return mk_at_level(MK_AVX2) && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx512f") &&
+                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                     __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
                  ? &mk_avx512_kernels
                  : NULL;
 #endif

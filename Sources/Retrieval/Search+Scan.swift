@@ -17,7 +17,6 @@ extension Search {
   }
 
   private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
-    guard let codes = lists.codes.baseAddress, let tables = scratch.tables.baseAddress else { return true }
     let pool = scratch.pool
     let end = Int(base.offsets[list + 1])
     var next = Int(base.offsets[list])
@@ -27,65 +26,76 @@ extension Search {
       let count = min(SearchScratch.blockCount, end - next)
       // A list whose best can't be good enough is not read.
       if score &+ sumMax >= pool.pointee.floor {
-        let held = pool.pointee.held
-        let (open, openCount) = openTitles(next, count, block: block)
-        // Of a filter that is asked about candidates their ordinals are needed.
-        let ordinals = allowedWords != nil && open == nil ? base.ordinals.baseAddress.map { $0 + next } : nil
-        var added = indexKernels.pointee.scan(
-          codes + block * Int(MK_BLOCK) * lists.pairCount, count, lists.pairCount, tables, pool.pointee.floor,
-          score, open, ordinals, UInt32(next), pool.pointee.places + held, pool.pointee.scores + held,
-          scratch.names.baseAddress)
-        if ordinals != nil {
-          shareAbove = Float(added) / Float(count)
-          added = keepAllowed(added, first: 0)
-        }
-        if openCount > 0 { shareAbove = Float(added) / Float(openCount) }
-        mk_pool_take(pool, added, SearchScratch.blockCount)
+        mk_pool_take(pool, sumCodes(next, count, block: block, score), SearchScratch.blockCount)
+      } else {
+        fetchAhead()
       }
       outcome.scannedCount += count
       // A byte of codes costs as much as some of rows where there are no wide vectors.
       clock.count(bytes: count * lists.pairCount * 4)
+      ahead = mk_ahead()
       next += count
       block += SearchScratch.blockCount / Int(MK_BLOCK)
     }
     return true
   }
 
-  /// Above this share of candidates, or where a filter goes by lists as much, it is quicker to ask it about all titles, and
-  /// to sum the codes of no block without one, than to ask it about the candidates.
-  private var isAskedFirst: Bool { shareAbove > 0.3 || seen.likeness > 0.3 }
+  /// Puts those of `count` titles from `place` on whose codes are good enough, and which the filter lets pass, behind what
+  /// the pool holds; returns how many.
+  private mutating func sumCodes(_ place: Int, _ count: Int, block: Int, _ score: Int32) -> Int {
+    let pool = scratch.pool
+    let (places, scores) = (pool.pointee.places + pool.pointee.held, pool.pointee.scores + pool.pointee.held)
+    guard let codes = lists.codes.baseAddress.map({ $0 + block * Int(MK_BLOCK) * lists.pairCount }),
+      let tables = scratch.tables.baseAddress, let ordinals = base.ordinals.baseAddress.map({ $0 + place })
+    else { return 0 }
+    let open = openTitles(place, count, block: block)
+    guard let allowedWords, open == nil else {
+      return indexKernels.pointee.scan(
+        codes, count, lists.pairCount, tables, pool.pointee.floor, score, open, &ahead, UInt32(place), places,
+        scores)
+    }
+    var asked = 0
+    let added = indexKernels.pointee.scan_asking(
+      codes, count, lists.pairCount, tables, pool.pointee.floor, score, ordinals, allowedWords, &ahead,
+      UInt32(place), places, scores, &asked)
+    seen.add(asked: asked, passed: added)
+    return added
+  }
 
-  /// Which of `count` titles from `place` on a filter lets pass, a bit each, and how many, if that is known or worth
-  /// finding out before their codes are summed.
-  private mutating func openTitles(
-    _ place: Int, _ count: Int, block: Int
-  ) -> (bits: UnsafePointer<UInt64>?, count: Int) {
-    guard let allowedWords else { return (nil, 0) }
-    let wordCount = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+  /// Which of `count` titles from `place` on a filter lets pass, a bit each, if that is known or worth finding out before
+  /// their codes are summed.
+  private mutating func openTitles(_ place: Int, _ count: Int, block: Int) -> UnsafePointer<UInt64>? {
+    guard let allowedWords else { return nil }
     let open: UnsafePointer<UInt64>
     if let placed {
       open = UnsafePointer(placed + block)
     } else {
-      guard isAskedFirst, let ordinals = base.ordinals.baseAddress,
-        let words = scratch.openWords.baseAddress
-      else { return (nil, 0) }
-      indexKernels.pointee.place_allowed(ordinals + place, count, 0, allowedWords, words)
+      guard asksFirst, let ordinals = base.ordinals.baseAddress, let words = scratch.openWords.baseAddress
+      else { return nil }
+      indexKernels.pointee.place_allowed(ordinals + place, count, allowedWords, words)
       open = UnsafePointer(words)
     }
-    let openCount = Int(kernels.pointee.count_bits(open, wordCount))
-    seen.add(asked: count, passed: openCount)
-    return (open, openCount)
+    let wordCount = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+    seen.add(asked: count, passed: Int(kernels.pointee.count_bits(open, wordCount)))
+    return open
   }
 
-  /// Has the next list's codes fetched while this one's are summed: memory, not sums, is what a scan waits for.
-  func fetchCodes(_ list: Int) {
-    guard let codes = lists.codes.baseAddress else { return }
-    let count = Int(min(lists.blocks[list + 1] - lists.blocks[list], 32)) * Int(MK_BLOCK) * lists.pairCount
-    mk_fetch_bytes(codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount, count)
-    // A filter speaks of ordinals.
-    guard allowedWords != nil, placed == nil, let ordinals = base.ordinals.baseAddress else { return }
-    let begin = Int(base.offsets[list])
-    mk_fetch_bytes(ordinals + begin, 4 * min(Int(base.offsets[list + 1]) - begin, SearchScratch.blockCount))
+  /// A list's codes, to be fetched while another's are summed: memory, not sums, is what a scan waits for.
+  func codes(of key: UInt64) -> mk_ahead {
+    let list = Int(mk_key_ordinal(key))
+    guard let codes = lists.codes.baseAddress, let ordinals = base.ordinals.baseAddress else { return mk_ahead() }
+    return mk_ahead(
+      codes: codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount,
+      ordinals: ordinals + Int(base.offsets[list]),
+      count: min(Int(base.offsets[list + 1] - base.offsets[list]), SearchScratch.blockCount))
+  }
+
+  /// Fetches what is ahead at once, where there are no sums to do it beside.
+  func fetchAhead() {
+    guard let codes = ahead.codes, let ordinals = ahead.ordinals else { return }
+    let blocks = (ahead.count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+    mk_fetch_bytes(codes, blocks * Int(MK_BLOCK) * lists.pairCount)
+    if allowedWords != nil, placed == nil { mk_fetch_bytes(ordinals, 4 * ahead.count) }
   }
 
   /// A tail has no codes: the rows of its lists are scored at once.
@@ -97,18 +107,16 @@ extension Search {
     while next < end {
       if isLate() { return false }
       let count = min(SearchScratch.blockCount / 8, end - next)
-      for place in 0..<count { locals[place] = UInt32(next + place) }
-      scoreRows(count, of: part.index)
+      let openCount = openRows(next, count, of: part, into: locals)
+      scoreRows(openCount, of: part.index)
       let held = pool.pointee.held
       var added = 0
-      for place in 0..<count {
+      for place in 0..<openCount {
         let score = whole(dots[place] * unit - offset)
-        pool.pointee.places[held + added] = UInt32(firstPlace + next + place)
+        pool.pointee.places[held + added] = UInt32(firstPlace) + locals[place]
         pool.pointee.scores[held + added] = score
-        scratch.names[added] = part.index.ordinals[next + place]
         added += score >= pool.pointee.floor ? 1 : 0
       }
-      added = keepAllowed(added, first: part.first)
       mk_pool_take(pool, added, SearchScratch.blockCount)
       outcome.scannedCount += count
       clock.count(bytes: count * base.rowStride)
@@ -117,15 +125,18 @@ extension Search {
     return true
   }
 
-  /// Of what was added to the pool, keeps what the filter lets pass. `scratch.names` has its ordinals, without `first`.
-  private mutating func keepAllowed(_ added: Int, first: UInt32) -> Int {
-    guard let allowedWords, let names = scratch.names.baseAddress else { return added }
-    let pool = scratch.pool
-    let held = pool.pointee.held
-    let kept = indexKernels.pointee.keep_allowed(
-      pool.pointee.places + held, pool.pointee.scores + held, names, added, first, allowedWords)
-    seen.add(asked: added, passed: kept)
-    return kept
+  /// Writes those of `count` rows from `place` on that the filter lets pass; returns how many.
+  private mutating func openRows(
+    _ place: Int, _ count: Int, of part: PartitionedIndex.Part, into locals: UnsafeMutablePointer<UInt32>
+  ) -> Int {
+    var passed = 0
+    for row in place..<place + count {
+      locals[passed] = UInt32(row)
+      let ordinal = part.first + part.index.ordinals[row]
+      passed += allowedWords.map { $0[Int(ordinal >> 6)] >> UInt64(ordinal & 63) & 1 == 0 } ?? false ? 0 : 1
+    }
+    if allowedWords != nil { seen.add(asked: count, passed: passed) }
+    return passed
   }
 
   private mutating func isLate() -> Bool {

@@ -32,8 +32,10 @@ struct Search: ~Copyable {
   var offset: Float = 0
   var sumMax: Int32 = 0
   var seen = FilterSeen()
-  /// The share of the last titles looked at whose codes were good enough.
-  var shareAbove: Float = 1
+  /// Whether a filter is asked about all titles of a list before their codes are summed.
+  var asksFirst = false
+  /// What is fetched while codes are summed.
+  var ahead = mk_ahead()
   var outcome = SearchOutcome()
 
   init?(
@@ -62,27 +64,24 @@ struct Search: ~Copyable {
     var ranked = rank(probes)
     prepareTables(ranked)
     begin(keep: keep, ranked)
-    for early in 0..<min(Self.fetchedAhead, ranked) {
-      fetchCodes(Int(mk_key_ordinal(scratch.listKeys[early])))
-    }
+    ahead = codes(of: scratch.listKeys[0])
+    fetchAhead()
     var next = 0
     // Early, a filter's share tells how many candidates are kept.
     var wanted = allowedWords == nil ? probes : min(probes, Self.shareSeenIn)
     while next < wanted {
       if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
-      let ahead = next + Self.fetchedAhead
-      if ahead < ranked { fetchCodes(Int(mk_key_ordinal(scratch.listKeys[ahead]))) }
+      ahead = next + 1 < ranked ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
       guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
+      // Where a filter goes by lists it is quicker to ask it about all titles, and to sum the codes of no block without one.
+      if next % Self.shareSeenIn == 0, allowedWords != nil { asksFirst = seen.likeness > 0.3 }
       if next == wanted { wanted = min(base.listCount, wantedProbes(probes, after: next)) }
     }
     finish()
     return outcome
   }
-
-  /// Lists whose codes are on their way while one's are summed.
-  private static var fetchedAhead: Int { 2 }
 
   // MARK: The query
 

@@ -22,8 +22,6 @@ package final class SearchScratch {
   let tables: UnsafeMutableBufferPointer<UInt8>
   /// Candidates by their codes.
   let pool: UnsafeMutablePointer<mk_pool>
-  /// The ordinals of candidates that are new in the pool, for a filter to be asked.
-  let names: UnsafeMutableBufferPointer<UInt32>
   /// A filter's bits of the titles that are looked at.
   let openWords: UnsafeMutableBufferPointer<UInt64>
   /// Candidates that are scored.
@@ -65,7 +63,6 @@ package final class SearchScratch {
         held: 0, keep: 0, inside: 0,
         bin: 0,
         shift: 0, base: 0, floor: 0))
-    names = .allocate(capacity: Self.blockCount + Int(MK_KEEP_SLACK))
     openWords = .allocate(capacity: Self.blockCount / Int(MK_BLOCK))
     keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     spareKeys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
@@ -95,7 +92,6 @@ package final class SearchScratch {
     pool.pointee.scores.deallocate()
     pool.pointee.bins.deallocate()
     pool.deallocate()
-    names.deallocate()
     openWords.deallocate()
     keys.deallocate()
     spareKeys.deallocate()

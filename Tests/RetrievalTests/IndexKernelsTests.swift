@@ -62,19 +62,16 @@ struct IndexKernelsTests {
         let allowed = (0..<blocks).map { $0 % 3 == 1 ? 0 : random.next() & random.next() }
         let middle = Int32(255 + (pairs - 1) * 127)
         for floor in [Int32.min, 5, 1000 + middle, 900 + middle, 1000 + 255 * Int32(pairs) + 1, .max] {
-          let ordinals = (0..<UInt32(count)).map { $0 * 7 + 3 }
           let run = { (table: mk_index_kernels, allowed: [UInt64]?) -> ([UInt32], [Int32]) in
             var places = [UInt32](repeating: 0, count: count + 16)
             var scores = [Int32](repeating: 0, count: count + 16)
-            var names = places
+            var ahead = mk_ahead()
             let found = table.scan(
-              codes, count, pairs, tables, floor, 1000, allowed ?? all, ordinals, 50, &places, &scores,
-              &names)
-            #expect(zip(places, names).prefix(found).allSatisfy { $1 == ($0 - 50) * 7 + 3 })
-            let nameless = places
+              codes, count, pairs, tables, floor, 1000, allowed ?? all, &ahead, 50, &places, &scores)
+            let openPlaces = places
             let again = table.scan(
-              codes, count, pairs, tables, floor, 1000, allowed ?? all, nil, 50, &places, &scores, nil)
-            #expect(again == found && places == nameless)
+              codes, count, pairs, tables, floor, 1000, allowed, &ahead, 50, &places, &scores)
+            #expect(again == found && places == openPlaces)
             return (Array(places.prefix(found)), Array(scores.prefix(found)))
           }
           let expected = run(try truth(), nil)
@@ -122,33 +119,80 @@ struct IndexKernelsTests {
     }
   }
 
-  @Test("what a filter doesn't let pass goes, the same at every level", arguments: levels)
-  func filter(level: Level) throws {
+  @Test("a scan that asks finds what one without a filter finds and the filter lets pass", arguments: levels)
+  func scanAsking(level: Level) throws {
+    var random = SplitMix(seed: 5)
+    let pairs = 7
+    let tables = (0..<pairs * 32).map { _ in UInt8.random(in: 0...127, using: &random) }
+    for count in [1, 63, 64, 65, 128, 500, 1023, 1024, 1025, 1088, 2048, 2100] {
+      let codes = (0..<(count + 63) / 64 * 64 * pairs).map { _ in UInt8.random(in: 0...255, using: &random) }
+      let ordinals = (0..<count).map { _ in UInt32.random(in: 0..<9000, using: &random) }
+      for share in [0, 1, 20] {
+        var isAllowed = [Bool](repeating: false, count: 9024)
+        for ordinal in 0..<9024 where share > 0 {
+          isAllowed[ordinal] = Int.random(in: 0..<share, using: &random) == 0
+        }
+        let allowed = bitmap(isAllowed)
+        // All titles, about half of them, a few, none.
+        for floor in [Int32.min, 889, 1100, 1786, .max] {
+          let (all, _) = found(try truth(), codes, count, tables, floor)
+          let kept = all.filter { isAllowed[Int(ordinals[Int($0.place)])] }
+          for table in [try truth(), level.table.pointee] {
+            let (some, asked) = found(table, codes, count, tables, floor, asking: ordinals, allowed: allowed)
+            #expect(some == kept, "\(count) titles, 1 of \(share), floor \(floor)")
+            #expect(asked == all.count)
+          }
+          if floor == .min { #expect(all.count == count) }
+        }
+      }
+    }
+  }
+
+  private struct Found: Equatable {
+    let place: UInt32
+    let score: Int32
+  }
+
+  /// What a scan of `codes` of 7 pairs finds, and about how many it asked.
+  private func found(
+    _ table: mk_index_kernels, _ codes: [UInt8], _ count: Int, _ tables: [UInt8], _ floor: Int32,
+    asking ordinals: [UInt32]? = nil, allowed: [UInt64] = []
+  ) -> ([Found], Int) {
+    var places = [UInt32](repeating: 0, count: count + 16)
+    var scores = [Int32](repeating: 0, count: count + 16)
+    var (written, asked) = (0, 99)
+    codes.withUnsafeBufferPointer { codes in
+      guard let first = codes.baseAddress else { return }
+      if let ordinals {
+        ordinals.withUnsafeBufferPointer { ordinals in
+          guard let names = ordinals.baseAddress else { return }
+          // What is fetched changes nothing, be it shorter than what is summed.
+          var ahead = mk_ahead(codes: first, ordinals: names, count: count / 2)
+          written = table.scan_asking(
+            first, count, 7, tables, floor, -3, names, allowed, &ahead, 0, &places, &scores, &asked)
+        }
+      } else {
+        var ahead = mk_ahead()
+        written = table.scan(first, count, 7, tables, floor, -3, nil, &ahead, 0, &places, &scores)
+      }
+    }
+    return (zip(places, scores).prefix(written).map { Found(place: $0, score: $1) }, asked)
+  }
+
+  @Test("which titles a filter lets pass is the same at every level", arguments: levels)
+  func placeAllowed(level: Level) throws {
     var random = SplitMix(seed: 4)
     let allowed = (0..<17).map { _ in random.next() }
-    for count in [0, 1, 2, 15, 16, 17, 100, 255, 256, 257, 271, 272, 600] {
-      let places = (0..<count).map { _ in UInt32.random(in: 70..<570, using: &random) }
-      let names = (0..<count).map { _ in UInt32.random(in: 0..<1038, using: &random) }
-      let run = { (table: mk_index_kernels) -> [UInt32] in
-        var (kept, scores) = (places + [UInt32](repeating: 0, count: 16), places.map { Int32($0) * 3 })
-        scores += [Int32](repeating: 0, count: 16)
-        let left = table.keep_allowed(&kept, &scores, names, count, 50, allowed)
-        #expect(zip(kept, scores).prefix(left).allSatisfy { Int32($0) * 3 == $1 })
-        return Array(kept.prefix(left))
-      }
-      let expected = zip(places, names).filter { _, name in
-        let ordinal = Int(50 + name)
-        return allowed[ordinal / 64] >> UInt64(ordinal % 64) & 1 == 1
-      }.map(\.0)
-      #expect(run(try truth()) == expected && run(level.table.pointee) == expected)
+    for count in [0, 1, 2, 15, 16, 17, 100, 255, 256, 257, 1023, 1024, 1025, 1040, 2200] {
+      let ordinals = (0..<count).map { _ in UInt32.random(in: 0..<1088, using: &random) }
       let place = { (table: mk_index_kernels) -> [UInt64] in
         var words = [UInt64](repeating: 7, count: (count + 63) / 64 + 1)
-        table.place_allowed(names, count, 50, allowed, &words)
+        table.place_allowed(ordinals, count, allowed, &words)
         return words
       }
       var bits = [Bool](repeating: false, count: (count + 63) / 64 * 64)
-      for (title, name) in names.enumerated() {
-        bits[title] = allowed[Int(50 + name) / 64] >> UInt64((50 + name) % 64) & 1 == 1
+      for (title, ordinal) in ordinals.enumerated() {
+        bits[title] = allowed[Int(ordinal) / 64] >> UInt64(ordinal % 64) & 1 == 1
       }
       #expect(place(try truth()) == bitmap(bits) + [7] && place(level.table.pointee) == bitmap(bits) + [7])
     }

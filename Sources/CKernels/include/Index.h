@@ -18,8 +18,16 @@
 // Pairs of codes: so many sums of two tables, each below 256, fit 16 bits.
 #define MK_PAIR_LIMIT 256
 #define MK_POOL_BINS 4096
-// Candidates that scan and keep_allowed may write beyond those that there are.
+// Candidates that a scan may write beyond those that there are.
 #define MK_KEEP_SLACK 16
+
+// What is fetched while codes are summed, block by block: those of a list that is scanned later, and its ordinals where
+// a scan asks about some. `count` titles; 0 for nothing.
+typedef struct mk_ahead {
+  const uint8_t *_Nullable codes;
+  const uint32_t *_Nullable ordinals;
+  size_t count;
+} mk_ahead;
 
 typedef struct mk_index_kernels {
   const char *name;
@@ -35,22 +43,22 @@ typedef struct mk_index_kernels {
   // blocks of MK_BLOCK titles: for each pair a byte a title, the first table's code below the second's. Tables stand in
   // pairs, and the two largest entries of a pair are 255 or less together. Both outputs have room for `count` +
   // MK_KEEP_SLACK.
-  // Where there is `allowed`, a bit a title, titles whose bit is not set are left out, and blocks without any not read.
-  // Where there are `ordinals`, one a title, those of the titles written go to `names`, which has the same room.
+  // Where there is `open`, a bit a title, titles whose bit is not set are left out, and blocks without any not read.
   size_t (*scan)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                 int32_t offset, const uint64_t *_Nullable allowed, const uint32_t *_Nullable ordinals, uint32_t first,
-                 uint32_t *places, int32_t *scores, uint32_t *_Nullable names);
+                 int32_t offset, const uint64_t *_Nullable open, const mk_ahead *ahead, uint32_t first,
+                 uint32_t *places, int32_t *scores);
+  // The same, and leaves out titles whose ordinals, one a title, have not their bit set in `allowed`. Only those whose
+  // sums are enough are looked up: `asked` gets their number.
+  size_t (*scan_asking)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
+                        int32_t offset, const uint32_t *ordinals, const uint64_t *allowed, const mk_ahead *ahead,
+                        uint32_t first, uint32_t *places, int32_t *scores, size_t *asked);
   // out[i] = steps[step[places[i]]] * sum over d of (row[d] - 128) * query[d], for the rows that `places` names, fetched
   // ahead. `stride` is a multiple of 64, and the query's numbers are 128 * high + low.
   void (*score_rows)(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
                      const uint32_t *places, size_t count, const int8_t *high, const int8_t *low, float *out);
-  // Of `count` candidates keeps those whose ordinal, first + its name, has its bit set in `allowed`; returns how many.
-  // Both arrays have room for MK_KEEP_SLACK more.
-  size_t (*keep_allowed)(uint32_t *places, int32_t *scores, const uint32_t *names, size_t count, uint32_t first,
-                         const uint64_t *allowed);
-  // A bit for each of `count` titles, in words of MK_BLOCK: whether its ordinal, first + its name, has its bit set in
-  // `allowed`. The last word is filled up with zeros.
-  void (*place_allowed)(const uint32_t *names, size_t count, uint32_t first, const uint64_t *allowed, uint64_t *words);
+  // A bit for each of `count` titles, in words of MK_BLOCK: whether its ordinal has its bit set in `allowed`. The last
+  // word is filled up with zeros.
+  void (*place_allowed)(const uint32_t *ordinals, size_t count, const uint64_t *allowed, uint64_t *words);
 } mk_index_kernels;
 
 const mk_index_kernels *mk_index_active(void);
@@ -102,8 +110,9 @@ static inline void mk_prefetch_bytes(const void *address, size_t bytes) {
   for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch((const char *)address + line, 0, 3);
 }
 // The same, for what is read a little later: into the second cache.
+static inline void mk_fetch(const void *address) { __builtin_prefetch(address, 0, 2); }
 static inline void mk_fetch_bytes(const void *address, size_t bytes) {
-  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch((const char *)address + line, 0, 2);
+  for (size_t line = 0; line < bytes; line += 64) mk_fetch((const char *)address + line);
 }
 
 #pragma clang assume_nonnull end
