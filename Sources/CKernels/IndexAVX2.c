@@ -1,4 +1,5 @@
 #include "Index.h"
+#include "Levels.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -38,12 +39,14 @@ TARGET static void tables(const float *products, const float *least, size_t grou
   }
 }
 
-// One half of a block: 32 titles. The sums come out in order.
-INLINE void sum_half(const uint8_t *codes, size_t pairs, const uint8_t *tables, uint16_t *sums) {
+// One half of a block: 32 titles. The sums come out in order. `ahead` is a block that is fetched line by line, or these
+// codes where there is none.
+INLINE void sum_half(const uint8_t *codes, size_t pairs, const uint8_t *tables, const uint8_t *ahead, uint16_t *sums) {
   const __m256i nibble = _mm256_set1_epi8(15);
   __m256i all = _mm256_setzero_si256(), upper = all;
   for (size_t p = 0; p < pairs; p++) {
     __m256i both = _mm256_loadu_si256((const __m256i *)(codes + p * MK_BLOCK));
+    mk_fetch(ahead + p * MK_BLOCK);
     __m256i first = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + p * 32)));
     __m256i second = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(tables + p * 32 + 16)));
     __m256i low = _mm256_shuffle_epi8(first, _mm256_and_si256(both, nibble));
@@ -71,17 +74,36 @@ INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
   return bits;
 }
 
-// Sums a block, and tells which of its first `rest` titles have `least`.
-INLINE uint64_t sum_block(const uint8_t *codes, size_t rest, size_t pairs, const uint8_t *tables, __m256i least,
-                          uint16_t *sums) {
-  sum_half(codes, pairs, tables, sums);
-  sum_half(codes + 32, pairs, tables, sums + 32);
+// Sums a block, and tells which of its titles, of which there are `count`, have `least`.
+INLINE uint64_t sum_block(const uint8_t *codes, size_t title, size_t count, size_t pairs, const uint8_t *tables,
+                          __m256i least, const mk_ahead *ahead, uint16_t *sums) {
+  const uint8_t *block = codes + title * pairs;
+  sum_half(block, pairs, tables, title < ahead->count ? ahead->codes + title * pairs : block, sums);
+  sum_half(block + 32, pairs, tables, block, sums + 32);
   uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
-  return rest < MK_BLOCK ? bits & (((uint64_t)1 << rest) - 1) : bits;
+  return count - title < MK_BLOCK ? bits & (((uint64_t)1 << (count - title)) - 1) : bits;
 }
 
-INLINE void fetch_block(const mk_ahead *ahead, size_t title, size_t pairs) {
-  if (title < ahead->count) mk_fetch_bytes(ahead->codes + title * pairs, MK_BLOCK * pairs);
+// Writes the titles whose bits are set; `sums` has one for each bit.
+INLINE size_t emit(uint64_t bits, const uint16_t *sums, int32_t offset, uint32_t first, uint32_t *places,
+                   int32_t *scores) {
+  size_t written = 0;
+  for (; bits; bits &= bits - 1) {
+    unsigned lane = (unsigned)__builtin_ctzll(bits);
+    places[written] = first + lane;
+    scores[written++] = (int32_t)sums[lane] + offset;
+  }
+  return written;
+}
+
+// Of the titles whose bits are set, those whose ordinals are allowed.
+INLINE uint64_t ask(uint64_t bits, const uint32_t *ordinals, const uint64_t *allowed) {
+  uint64_t open = 0;
+  for (; bits; bits &= bits - 1) {
+    unsigned lane = (unsigned)__builtin_ctzll(bits);
+    open |= (uint64_t)mk_allows(allowed, ordinals[lane]) << lane;
+  }
+  return open;
 }
 
 TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
@@ -93,11 +115,13 @@ TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, cons
   size_t written = 0;
   for (size_t title = 0; title < count; title += MK_BLOCK) {
     uint64_t wanted = open ? open[title / MK_BLOCK] : ~(uint64_t)0;
-    if (!wanted) continue;
-    fetch_block(ahead, title, pairs);
+    if (!wanted) {
+      mk_fetch_block(ahead, title, pairs);
+      continue;
+    }
     uint16_t sums[MK_BLOCK];
-    uint64_t bits = wanted & sum_block(codes + title * pairs, count - title, pairs, tables, least, sums);
-    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+    uint64_t bits = wanted & sum_block(codes, title, count, pairs, tables, least, ahead, sums);
+    written += emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
   }
   return written;
 }
@@ -112,13 +136,12 @@ TARGET static size_t scan_asking(const uint8_t *codes, size_t count, size_t pair
   const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
   size_t written = 0;
   for (size_t title = 0; title < count; title += MK_BLOCK) {
-    fetch_block(ahead, title, pairs);
     if (title < ahead->count) mk_fetch_bytes(ahead->ordinals + title, MK_BLOCK * sizeof *ordinals);
     uint16_t sums[MK_BLOCK];
-    uint64_t bits = sum_block(codes + title * pairs, count - title, pairs, tables, least, sums);
+    uint64_t bits = sum_block(codes, title, count, pairs, tables, least, ahead, sums);
     *asked += (size_t)__builtin_popcountll(bits);
-    bits = mk_ask(bits, ordinals + title, allowed);
-    written += mk_emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+    bits = ask(bits, ordinals + title, allowed);
+    written += emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
   }
   return written;
 }

@@ -67,8 +67,8 @@ INLINE void sum_some(const uint8_t *codes, size_t title, size_t blocks, size_t p
     sum_blocks(codes + title * pairs, 1, pairs, tables, lines, even, odd);
 }
 
-// The sums of a block in order, and bits of those that are `least` or more, of its first `rest`. Without any the sums are
-// not brought into order: late in a search most blocks have none.
+// The sums of a block in order, and bits of those that are `least` or more, of its first `rest`. Without any the sums
+// are not brought into order: late in a search most blocks have none.
 INLINE uint64_t passing(__m512i even, __m512i odd, size_t rest, __m512i least, __m512i *front, __m512i *back) {
   if (!(_mm512_cmpge_epu16_mask(even, least) | _mm512_cmpge_epu16_mask(odd, least))) return 0;
   // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
@@ -108,6 +108,7 @@ TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, cons
   while (title < count) {
     uint64_t wanted[2] = {open ? open[title / MK_BLOCK] : ~(uint64_t)0, 0};
     if (!wanted[0]) {
+      mk_fetch_block(ahead, title, pairs);
       title += MK_BLOCK;
       continue;
     }
@@ -123,8 +124,8 @@ TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, cons
   return written;
 }
 
-// Titles whose bits are looked up together: most lists. Bytes of the bitmap are loaded one by one, which takes a third of
-// the time of a gather, and so many before the first is used that none is waited for.
+// Titles whose bits are looked up together: more than most lists have. Bytes of the bitmap are loaded one by one, which
+// takes a third of the time of a gather, and so many before the first is used that none is waited for.
 #define LOOKED_UP 1024
 
 INLINE void look_up(const uint8_t *bitmap, const uint32_t *ordinals, size_t count, uint8_t *bytes) {
@@ -140,8 +141,9 @@ INLINE void look_up(const uint8_t *bitmap, const uint32_t *ordinals, size_t coun
   if (i < count) bytes[i] = bitmap[ordinals[i] >> 3];
 }
 
-// Which of `count` titles have their bits set in the bytes that were looked up for them: 64 a word, the last filled up with
-// zeros. Both arrays can be read to a multiple of 16. Little-endian: bit n of a bitmap is bit n % 8 of byte n / 8.
+// Which of `count` titles have their bits set in the bytes that were looked up for them: 64 a word, the last filled up
+// with zeros. The bytes, not the ordinals, can be read to a multiple of 16. Little-endian: bit n of a bitmap is bit n % 8
+// of byte n / 8.
 INLINE void open_bits(const uint32_t *ordinals, const uint8_t *bytes, size_t count, uint64_t *words) {
   for (size_t block = 0; block < count; block += 64) {
     uint64_t word = 0;

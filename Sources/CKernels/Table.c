@@ -14,6 +14,7 @@ const mk_kernels *mk_at_level(int32_t level) {
                  ? &mk_avx2_kernels
                  : NULL;
     case MK_AVX512:
+      // BMI2 is the index's, which goes by the same levels.
       return mk_at_level(MK_AVX2) && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx512f") &&
                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")

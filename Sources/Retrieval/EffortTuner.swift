@@ -17,17 +17,20 @@ package struct EffortTuner {
 
   static var queryCountMax: Int { 288 }
 
-  /// Finds the true neighbours of the queries, rows of the source's dimensions.
+  /// Finds the true neighbours of the queries, rows of the source's dimensions, and how much lists' spread is best counted
+  /// unless `spreadWeight` says it.
   package init(
     _ index: VectorIndex, _ source: some VectorSource, queries: [Float], k: Int, threads: Int,
-    progress: (Double) -> Void
+    spreadWeight: Float? = nil, progress: (Double) -> Void
   ) {
     self.queries = queries
     self.k = min(k, source.count)
     let truth = ExactNeighbours(source: source, queries: queries, k: self.k, threads: threads)
       .keys(progress: progress).map { $0.map { mk_key_ordinal($0) } }
     self.truth = truth
-    coverage = ListCoverage.best(index, queries: queries, truth: truth)
+    coverage =
+      spreadWeight.map { ListCoverage(index, queries: queries, truth: truth, spreadWeight: $0) }
+      ?? .best(index, queries: queries, truth: truth)
     filterLaw = Self.law(index, source, queries: queries, coverage: coverage, k: self.k, threads: threads)
     var index = index
     index.spreadWeight = coverage.spreadWeight

@@ -20,6 +20,7 @@ extension Search {
     let pool = scratch.pool
     let end = Int(base.offsets[list + 1])
     var next = Int(base.offsets[list])
+    var summed = 0
     var block = Int(lists.blocks[list])
     while next < end {
       if isLate() { return false }
@@ -27,16 +28,15 @@ extension Search {
       // A list whose best can't be good enough is not read.
       if score &+ sumMax >= pool.pointee.floor {
         mk_pool_take(pool, sumCodes(next, count, block: block, score), SearchScratch.blockCount)
-      } else {
-        fetchAhead()
+        summed = max(summed, count)
       }
       outcome.scannedCount += count
       // A byte of codes costs as much as some of rows where there are no wide vectors.
       clock.count(bytes: count * lists.pairCount * 4)
-      ahead = mk_ahead()
       next += count
       block += SearchScratch.blockCount / Int(MK_BLOCK)
     }
+    fetchAhead(after: summed)
     return true
   }
 
@@ -65,19 +65,17 @@ extension Search {
   /// Which of `count` titles from `place` on a filter lets pass, a bit each, if that is known or worth finding out before
   /// their codes are summed.
   private mutating func openTitles(_ place: Int, _ count: Int, block: Int) -> UnsafePointer<UInt64>? {
-    guard let allowedWords else { return nil }
-    let open: UnsafePointer<UInt64>
-    if let placed {
-      open = UnsafePointer(placed + block)
-    } else {
-      guard asksFirst, let ordinals = base.ordinals.baseAddress, let words = scratch.openWords.baseAddress
-      else { return nil }
+    guard asksFirst, let allowedWords, let ordinals = base.ordinals.baseAddress,
+      let words = scratch.openWords.baseAddress
+    else { return nil }
+    if placed == nil {
       indexKernels.pointee.place_allowed(ordinals + place, count, allowedWords, words)
-      open = UnsafePointer(words)
+      if let next = ahead.ordinals { mk_fetch_bytes(next, 4 * ahead.count) }
     }
+    let open = placed.map { $0 + block } ?? words
     let wordCount = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
     seen.add(asked: count, passed: Int(kernels.pointee.count_bits(open, wordCount)))
-    return open
+    return UnsafePointer(open)
   }
 
   /// A list's codes, to be fetched while another's are summed: memory, not sums, is what a scan waits for.
@@ -90,12 +88,14 @@ extension Search {
       count: min(Int(base.offsets[list + 1] - base.offsets[list]), SearchScratch.blockCount))
   }
 
-  /// Fetches what is ahead at once, where there are no sums to do it beside.
-  func fetchAhead() {
-    guard let codes = ahead.codes, let ordinals = ahead.ordinals else { return }
-    let blocks = (ahead.count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
-    mk_fetch_bytes(codes, blocks * Int(MK_BLOCK) * lists.pairCount)
-    if allowedWords != nil, placed == nil { mk_fetch_bytes(ordinals, 4 * ahead.count) }
+  /// Fetches what is ahead of more than `count` titles, beside which it was not.
+  func fetchAhead(after count: Int) {
+    let blocks = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+    let first = blocks * Int(MK_BLOCK)
+    guard ahead.count > first, let codes = ahead.codes, let ordinals = ahead.ordinals else { return }
+    let blockCount = (ahead.count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
+    mk_fetch_bytes(codes + first * lists.pairCount, (blockCount - blocks) * Int(MK_BLOCK) * lists.pairCount)
+    if allowedWords != nil, placed == nil { mk_fetch_bytes(ordinals + first, 4 * (ahead.count - first)) }
   }
 
   /// A tail has no codes: the rows of its lists are scored at once.
@@ -107,16 +107,19 @@ extension Search {
     while next < end {
       if isLate() { return false }
       let count = min(SearchScratch.blockCount / 8, end - next)
-      let openCount = openRows(next, count, of: part, into: locals)
-      scoreRows(openCount, of: part.index)
+      let rowCount = rows(next, count, of: part, into: locals)
+      scoreRows(rowCount, of: part.index)
       let held = pool.pointee.held
-      var added = 0
-      for place in 0..<openCount {
+      var (asked, added) = (0, 0)
+      for place in 0..<rowCount {
         let score = whole(dots[place] * unit - offset)
         pool.pointee.places[held + added] = UInt32(firstPlace) + locals[place]
         pool.pointee.scores[held + added] = score
-        added += score >= pool.pointee.floor ? 1 : 0
+        guard score >= pool.pointee.floor else { continue }
+        asked += 1
+        added += asksFirst || isAllowed(part.first + part.index.ordinals[Int(locals[place])]) ? 1 : 0
       }
+      if allowedWords != nil, !asksFirst { seen.add(asked: asked, passed: added) }
       mk_pool_take(pool, added, SearchScratch.blockCount)
       outcome.scannedCount += count
       clock.count(bytes: count * base.rowStride)
@@ -125,18 +128,26 @@ extension Search {
     return true
   }
 
-  /// Writes those of `count` rows from `place` on that the filter lets pass; returns how many.
-  private mutating func openRows(
+  /// Writes which of `count` rows from `place` on are scored: all, unless the filter is asked first. Returns how many.
+  private mutating func rows(
     _ place: Int, _ count: Int, of part: PartitionedIndex.Part, into locals: UnsafeMutablePointer<UInt32>
   ) -> Int {
+    guard asksFirst else {
+      for row in 0..<count { locals[row] = UInt32(place + row) }
+      return count
+    }
     var passed = 0
     for row in place..<place + count {
       locals[passed] = UInt32(row)
-      let ordinal = part.first + part.index.ordinals[row]
-      passed += allowedWords.map { $0[Int(ordinal >> 6)] >> UInt64(ordinal & 63) & 1 == 0 } ?? false ? 0 : 1
+      passed += isAllowed(part.first + part.index.ordinals[row]) ? 1 : 0
     }
-    if allowedWords != nil { seen.add(asked: count, passed: passed) }
+    seen.add(asked: count, passed: passed)
     return passed
+  }
+
+  private func isAllowed(_ ordinal: UInt32) -> Bool {
+    guard let allowedWords else { return true }
+    return allowedWords[Int(ordinal >> 6)] >> UInt64(ordinal & 63) & 1 == 1
   }
 
   private mutating func isLate() -> Bool {

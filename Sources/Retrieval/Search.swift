@@ -32,8 +32,8 @@ struct Search: ~Copyable {
   var offset: Float = 0
   var sumMax: Int32 = 0
   var seen = FilterSeen()
-  /// Whether a filter is asked about all titles of a list before their codes are summed.
-  var asksFirst = false
+  /// Whether a filter is asked about all titles of a list, not about those whose scores are good enough. A placed one is.
+  var asksFirst: Bool
   /// What is fetched while codes are summed.
   var ahead = mk_ahead()
   var outcome = SearchOutcome()
@@ -52,6 +52,7 @@ struct Search: ~Copyable {
     self.allowed = allowed
     allowedWords = allowed?.words
     placed = allowed?.placed?.words.baseAddress
+    asksFirst = placed != nil
     self.clock = clock
     self.scratch = scratch
   }
@@ -65,18 +66,18 @@ struct Search: ~Copyable {
     prepareTables(ranked)
     begin(keep: keep, ranked)
     ahead = codes(of: scratch.listKeys[0])
-    fetchAhead()
+    fetchAhead(after: 0)
     var next = 0
     // Early, a filter's share tells how many candidates are kept.
     var wanted = allowedWords == nil ? probes : min(probes, Self.shareSeenIn)
     while next < wanted {
       if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
-      ahead = next + 1 < ranked ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
+      ahead = next + 1 < min(wanted, ranked) ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
       guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
-      // Where a filter goes by lists it is quicker to ask it about all titles, and to sum the codes of no block without one.
-      if next % Self.shareSeenIn == 0, allowedWords != nil { asksFirst = seen.likeness > 0.3 }
+      // Where a filter goes by lists it is quicker to ask it first, and to sum the codes of no block without a title.
+      if next % Self.shareSeenIn == 0, allowedWords != nil, placed == nil { asksFirst = seen.likeness > 0.3 }
       if next == wanted { wanted = min(base.listCount, wantedProbes(probes, after: next)) }
     }
     finish()

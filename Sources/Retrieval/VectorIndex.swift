@@ -33,7 +33,7 @@ package struct VectorIndex: @unchecked Sendable {
   /// What a search does unless it says otherwise.
   package let effort: SearchEffort
   /// How much of a list's spread counts where lists are ranked, for a query of unit length.
-  var spreadWeight: Float
+  package internal(set) var spreadWeight: Float
   let filterLaw: FilterLaw
   let rowStride: Int
   let digest: UInt64

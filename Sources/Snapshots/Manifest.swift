@@ -4,8 +4,9 @@ package import Base
 ///
 /// Its bytes (message `Manifest` of `snapshot.proto`) are deterministic; their SHA-256 is the snapshot's digest.
 package struct Manifest: Sendable, Equatable {
-  /// The version of this reader. A manifest that asks for a higher one is refused.
-  package static let readerVersion: UInt32 = 1
+  /// The version of this reader, which rises when a segment's format changes. A manifest that asks for a higher one is
+  /// refused before anything of its snapshot is fetched.
+  package static let readerVersion: UInt32 = 2
   /// How far ahead of our clock a manifest's or an order's maker may be.
   package static let clockSkewMilliseconds: Int64 = 5 * 60 * 1000
   package static let versionByteCountMax = 128

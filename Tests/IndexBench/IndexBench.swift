@@ -89,9 +89,11 @@ enum IndexBench {
     guard queries.columnCount == index.dimensions else { throw Unusable("queries have other dimensions") }
     var curve = index.recallCurve
     if let place = arguments.firstIndex(of: "--tune"), place + 1 < arguments.count {
-      // Another k than the build's: measured anew.
+      // Another k than the build's: measured anew, with lists ranked as they are in a search.
       let tuning = try Matrix<Float>(path: arguments[place + 1], descriptor: "<f4")
-      let tuner = EffortTuner(index, vectors, queries: Array(tuning.values), k: k, threads: 1) { _ in }
+      let tuner = EffortTuner(
+        index, vectors, queries: Array(tuning.values), k: k, threads: 1, spreadWeight: index.spreadWeight
+      ) { _ in }
       curve = tuner.curve { _ in }
     }
     let server = Server(

@@ -62,18 +62,15 @@ struct IndexKernelsTests {
         let allowed = (0..<blocks).map { $0 % 3 == 1 ? 0 : random.next() & random.next() }
         let middle = Int32(255 + (pairs - 1) * 127)
         for floor in [Int32.min, 5, 1000 + middle, 900 + middle, 1000 + 255 * Int32(pairs) + 1, .max] {
-          let run = { (table: mk_index_kernels, allowed: [UInt64]?) -> ([UInt32], [Int32]) in
+          let run = { (table: mk_index_kernels, open: [UInt64]?) -> ([UInt32], [Int32]) in
             var places = [UInt32](repeating: 0, count: count + 16)
             var scores = [Int32](repeating: 0, count: count + 16)
             var ahead = mk_ahead()
             let found = table.scan(
-              codes, count, pairs, tables, floor, 1000, allowed ?? all, &ahead, 50, &places, &scores)
-            let openPlaces = places
-            let again = table.scan(
-              codes, count, pairs, tables, floor, 1000, allowed, &ahead, 50, &places, &scores)
-            #expect(again == found && places == openPlaces)
+              codes, count, pairs, tables, floor, 1000, open, &ahead, 50, &places, &scores)
             return (Array(places.prefix(found)), Array(scores.prefix(found)))
           }
+          #expect(run(level.table.pointee, all) == run(level.table.pointee, nil))
           let expected = run(try truth(), nil)
           let got = run(level.table.pointee, nil)
           #expect(
@@ -134,13 +131,18 @@ struct IndexKernelsTests {
         }
         let allowed = bitmap(isAllowed)
         // All titles, about half of them, a few, none.
-        for floor in [Int32.min, 889, 1100, 1786, .max] {
+        for floor in [Int32.min, 889, 1100, 1250, 1786, .max] {
           let (all, _) = found(try truth(), codes, count, tables, floor)
           let kept = all.filter { isAllowed[Int(ordinals[Int($0.place)])] }
           for table in [try truth(), level.table.pointee] {
-            let (some, asked) = found(table, codes, count, tables, floor, asking: ordinals, allowed: allowed)
-            #expect(some == kept, "\(count) titles, 1 of \(share), floor \(floor)")
-            #expect(asked == all.count)
+                    // What is fetched meanwhile changes nothing.
+            for fetched in [0, count / 2, count] {
+              let (some, asked) = found(
+                table, codes, count, tables, floor, asking: ordinals, allowed: allowed, fetched: fetched)
+              #expect(some == kept, "\(count) titles, 1 of \(share), floor \(floor)")
+              #expect(asked == all.count)
+              #expect(found(table, codes, count, tables, floor, fetched: fetched).0 == all)
+            }
           }
           if floor == .min { #expect(all.count == count) }
         }
@@ -156,7 +158,7 @@ struct IndexKernelsTests {
   /// What a scan of `codes` of 7 pairs finds, and about how many it asked.
   private func found(
     _ table: mk_index_kernels, _ codes: [UInt8], _ count: Int, _ tables: [UInt8], _ floor: Int32,
-    asking ordinals: [UInt32]? = nil, allowed: [UInt64] = []
+    asking ordinals: [UInt32]? = nil, allowed: [UInt64] = [], fetched: Int = 0
   ) -> ([Found], Int) {
     var places = [UInt32](repeating: 0, count: count + 16)
     var scores = [Int32](repeating: 0, count: count + 16)
@@ -166,13 +168,12 @@ struct IndexKernelsTests {
       if let ordinals {
         ordinals.withUnsafeBufferPointer { ordinals in
           guard let names = ordinals.baseAddress else { return }
-          // What is fetched changes nothing, be it shorter than what is summed.
-          var ahead = mk_ahead(codes: first, ordinals: names, count: count / 2)
+          var ahead = mk_ahead(codes: first, ordinals: names, count: fetched)
           written = table.scan_asking(
             first, count, 7, tables, floor, -3, names, allowed, &ahead, 0, &places, &scores, &asked)
         }
       } else {
-        var ahead = mk_ahead()
+        var ahead = mk_ahead(codes: first, ordinals: nil, count: fetched)
         written = table.scan(first, count, 7, tables, floor, -3, nil, &ahead, 0, &places, &scores)
       }
     }

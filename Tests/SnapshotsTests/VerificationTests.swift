@@ -54,7 +54,7 @@ struct VerificationTests {
     #expect(try refused(workshop.sign(third), by: library, of: workshop, now: skewed) == nil)
 
     var changed = third
-    changed.readerVersionMin = 2
+    changed.readerVersionMin = Manifest.readerVersion + 1
     #expect(try refused(workshop.sign(changed), by: library, of: workshop) == .newerReader)
     changed = third
     changed.sequence = 2

@@ -47,8 +47,8 @@ typedef struct mk_index_kernels {
   size_t (*scan)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
                  int32_t offset, const uint64_t *_Nullable open, const mk_ahead *ahead, uint32_t first,
                  uint32_t *places, int32_t *scores);
-  // The same, and leaves out titles whose ordinals, one a title, have not their bit set in `allowed`. Only those whose
-  // sums are enough are looked up: `asked` gets their number.
+  // The same without `open`; left out are titles whose ordinals, one a title, have not their bit set in `allowed`. Only
+  // those whose sums are enough are looked up: `asked` gets their number.
   size_t (*scan_asking)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
                         int32_t offset, const uint32_t *ordinals, const uint64_t *allowed, const mk_ahead *ahead,
                         uint32_t first, uint32_t *places, int32_t *scores, size_t *asked);
