@@ -18,7 +18,7 @@ struct FilterLaw: Equatable {
   static let sparseShare = 20
   static let coverage: Float = 0.95
   /// So much more is asked of the lists of few titles: keeping fewer candidates loses about that.
-  static let sparseSurplus: Float = 0.002
+  static let sparseSurplus: Float = 0.003
   /// Fewer results than this take as many lists: it was tried down to here.
   static let kMin = 50
   /// Fewer titles than this say nothing about the best 500 of them.
