@@ -35,6 +35,14 @@ def free_ports(count: int) -> list:
     return ports
 
 
+def give_way():
+    """This process runs only when no other wants to."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
+
+
 class CommandFailed(Exception):
     """A command of ours that did not exit 0."""
 
@@ -47,7 +55,10 @@ class CommandFailed(Exception):
 class Fleet:
     """One control node, regions of replicas, their keys, certificates, data and logs, under one directory."""
 
-    def __init__(self, directory, regions=("north", "south"), replicas=2):
+    def __init__(self, directory, regions=("north", "south"), replicas=2, gives_way=False):
+        """With `gives_way` the control node and operators' commands run only when nothing else wants to, for measurements
+        of replicas beside them."""
+        self.lowered = {"preexec_fn": give_way} if gives_way else {}
         self.directory = pathlib.Path(directory).resolve()
         self.binary = binary()
         self.certs = self.directory / "certs"
@@ -86,18 +97,18 @@ class Fleet:
 
     def start_control(self, *extra):
         self.start("control", "control", "--fleet", str(self.fleet_file), "--data", str(self.directory / "control"),
-                   "--listen", self.control, "--certs", str(self.certs), *extra)
+                   "--listen", self.control, "--certs", str(self.certs), *extra, **self.lowered)
 
     def start_replica(self, name, *extra):
         region, address = self.replicas[name]
         self.start(name, "edge", "--listen", address, "--fleet", str(self.fleet_file), "--region", region, "--replica", name,
                    "--data", str(self.directory / name), "--control", self.control, "--certs", str(self.certs), *extra)
 
-    def start(self, name, *arguments):
+    def start(self, name, *arguments, **options):
         log = open(self.directory / f"{name}.log", "ab")
         self.processes[name] = subprocess.Popen(
             [self.binary, *arguments], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            start_new_session=True)
+            start_new_session=True, **options)
         log.close()
 
     def signal(self, name, number):
@@ -166,20 +177,21 @@ class Fleet:
 
     # --- commands
 
-    def run(self, *arguments, timeout=600, check=True):
+    def run(self, *arguments, timeout=600, check=True, **options):
         """Runs a command; its standard output. Raises CommandFailed with everything it said."""
         done = subprocess.run([self.binary, *arguments], capture_output=True, text=True, timeout=timeout,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, **options)
         if check and done.returncode != 0:
             raise CommandFailed(arguments, done.returncode, done.stdout + done.stderr)
         return done.stdout
 
-    def json(self, *arguments, timeout=600):
-        return json.loads(self.run(*arguments, "--json", timeout=timeout))
+    def json(self, *arguments, timeout=600, **options):
+        return json.loads(self.run(*arguments, "--json", timeout=timeout, **options))
 
     def operate(self, *arguments, timeout=600):
         """A command to the control node, as an operator."""
-        return self.json(*arguments, "--control", self.control, "--certs", str(self.certs), timeout=timeout)
+        return self.json(*arguments, "--control", self.control, "--certs", str(self.certs), timeout=timeout,
+                         **self.lowered)
 
     def publish(self, sequence, *extra, timeout=600):
         return self.operate("publish", "--library", str(self.library), "--key", str(self.key), "--sequence",

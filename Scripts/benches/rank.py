@@ -16,7 +16,8 @@ for answers, and latency counts from the moment that the schedule wanted, so a s
   publish_bytes_percent  bytes that travelled to the replica when 1 % of the titles changed
 
 The replica has --replica-cores and everything else --load-cores, so that the generator takes nothing from what is
-measured: rates are those of the replica's cores.
+measured: rates are those of the replica's cores. The control node and operators' commands run when the generator doesn't,
+so that latencies are those of the replica while it stages, too.
 The data is made once and kept in run/bench (or $MARQUEE_BENCH_DATA).
 """
 
@@ -62,7 +63,7 @@ def run(options, figures):
         raise RuntimeError("--only without rate needs --rate")
     home = data(options)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="marquee-bench-"))
-    bench = RankBench(Fleet(directory, regions=("north",), replicas=1), home, options, figures)
+    bench = RankBench(Fleet(directory, regions=("north",), replicas=1, gives_way=True), home, options, figures)
     try:
         bench.start()
         if "rate" in parts:

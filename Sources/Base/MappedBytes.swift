@@ -9,6 +9,9 @@
 /// Guard for `@unchecked Sendable`: the bytes never change after init.
 package final class MappedBytes: @unchecked Sendable {
   package let bytes: UnsafeRawBufferPointer
+  /// Which file is mapped, as it was then. `nil` for memory, and for a file that was just written: the file system's clock
+  /// ticks, and another write in the same tick would not show.
+  package let file: FileVersion?
   private let isMapping: Bool
 
   /// Maps the whole file. Throws a ``Refusal`` with code `diskError` and the path as its place.
@@ -20,6 +23,7 @@ package final class MappedBytes: @unchecked Sendable {
     guard fstat(descriptor, &status) == 0 else {
       throw Refusal(.diskError, at: path, "can't stat: \(errnoText())")
     }
+    file = FileVersion(status)
     let count = Int(status.st_size)
     guard count > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -35,6 +39,7 @@ package final class MappedBytes: @unchecked Sendable {
 
   /// Copies `source` into memory aligned to 64 bytes, as a mapped segment would be.
   package init(copying source: [UInt8]) {
+    file = nil
     isMapping = false
     guard !source.isEmpty else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -56,11 +61,49 @@ package final class MappedBytes: @unchecked Sendable {
 
   package var count: Int { bytes.count }
 
+  /// Has every page at hand, so that reading one for the first time costs no fault. Where the system can't, it costs one.
+  package func populate() {
+    #if os(Linux)
+      guard isMapping, let start = bytes.baseAddress else { return }
+      // MADV_POPULATE_READ, which not every C library's headers have.
+      madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, 22)
+    #endif
+  }
+
   /// Asks the system to bring the pages in before they are needed.
   package func willNeed() {
     guard isMapping, let start = bytes.baseAddress else { return }
     madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_WILLNEED)
   }
+}
+
+/// A file and its state: whoever writes to it, or puts another in its place, changes this.
+package struct FileVersion: Hashable, Sendable {
+  private let device: UInt64
+  private let number: UInt64
+  private let byteCount: Int64
+  private let modified: Int64
+  private let changed: Int64
+
+  /// Longer than a tick of any file system's clock that we serve from.
+  private static let settledNanoseconds: Int64 = 100_000_000
+
+  fileprivate init?(_ status: stat) {
+    #if canImport(Glibc)
+      (modified, changed) = (nanoseconds(status.st_mtim), nanoseconds(status.st_ctim))
+    #else
+      (modified, changed) = (nanoseconds(status.st_mtimespec), nanoseconds(status.st_ctimespec))
+    #endif
+    (device, number, byteCount) = (UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
+    var now = timespec()
+    guard clock_gettime(CLOCK_REALTIME, &now) == 0, modified < nanoseconds(now) - Self.settledNanoseconds else {
+      return nil
+    }
+  }
+}
+
+private func nanoseconds(_ time: timespec) -> Int64 {
+  Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
 }
 
 /// The system's text for the last error of this thread.

@@ -54,9 +54,37 @@ extension Manifest.Segment {
   }
 }
 
+extension SnapshotLibrary {
+  /// Every chunk of the segments whose files are not those that were verified before.
+  func verifyChunks(of segments: [(segment: Manifest.Segment, mapped: MappedBytes)]) throws(Refusal) {
+    let verified = contents.withLock { $0.verified }
+    let unknown = segments.filter { $1.file == nil || verified[$0.digest]?.version != $1.file }
+    try checkChunks(of: unknown)
+    contents.withLock { contents in
+      for (segment, mapped) in unknown {
+        contents.verified[segment.digest] = mapped.file.map { VerifiedFile(version: $0, mapped: mapped) }
+      }
+    }
+  }
+
+  /// A segment's mapping, with every page at hand once its chunks are verified, so that no request waits for one. Where the
+  /// file is one that was verified it is the mapping of the snapshot that has it open, if one has.
+  func mapped(_ segment: Manifest.Segment) throws(Refusal) -> MappedBytes {
+    let mapped = try refusing { () throws(DiskFault) in try disk.map(segmentPath(segment.digest)) }
+    guard let known = contents.withLock({ $0.verified[segment.digest] }), known.version == mapped.file else {
+      // Hashing will touch its pages.
+      return mapped
+    }
+    if let live = known.mapped { return live }
+    mapped.populate()
+    contents.withLock { $0.verified[segment.digest]?.mapped = mapped }
+    return mapped
+  }
+}
+
 /// Every chunk of every segment against its digest. As the chunks are signed and cover their segment, that is every
 /// byte. Throws `truncated` or `corrupt` with the first bad segment, chunk number and offset.
-func checkChunks(of segments: [(segment: Manifest.Segment, mapped: MappedBytes)]) throws(Refusal) {
+private func checkChunks(of segments: [(segment: Manifest.Segment, mapped: MappedBytes)]) throws(Refusal) {
   for (segment, mapped) in segments where UInt64(mapped.count) != segment.byteCount {
     throw Refusal(
       UInt64(mapped.count) < segment.byteCount ? .truncated : .corrupt, at: "\(segment.key)",

@@ -10,7 +10,8 @@ internal import Synchronization
 ///     DIR/state                          see LibraryState
 ///
 /// One process at a time owns a directory; others open it with `isReadOnly`. Every read from the disk is verified:
-/// manifests by signature when the library opens, segments by digest when a snapshot opens.
+/// manifests by signature when the library opens, segments by digest when a snapshot opens, once as long as nobody
+/// writes to their files.
 package final class SnapshotLibrary: Sendable {
   package let directory: String
   package let trusted: [PublicKey]
@@ -25,6 +26,8 @@ package final class SnapshotLibrary: Sendable {
     var snapshots: [UInt64: VerifiedManifest] = [:]
     var damaged: [DamagedFile] = []
     var chunks: [Digest: ChunkPlace] = [:]
+    /// Segments whose every chunk was verified. One whose file is still the same isn't hashed again.
+    var verified: [Digest: VerifiedFile] = [:]
     /// Segments mapped to serve chunks from.
     var mapped: [Digest: MappedBytes] = [:]
     /// Segments that a staging or a build counts on, by its ticket.
@@ -34,6 +37,12 @@ package final class SnapshotLibrary: Sendable {
     var staging: Int?
     /// What was being staged when the process before this one ended.
     var interrupted: VerifiedManifest?
+  }
+
+  /// A file of which every byte was verified, and its mapping while a snapshot has it open.
+  struct VerifiedFile: Sendable {
+    var version: FileVersion
+    weak var mapped: MappedBytes?
   }
 
   /// Where a chunk lies in a complete segment.
@@ -147,6 +156,7 @@ extension SnapshotLibrary.Contents {
     for snapshot in snapshots.values { addChunks(of: snapshot.manifest) }
     let needed = neededSegments
     mapped = mapped.filter { needed.contains($0.key) }
+    verified = verified.filter { needed.contains($0.key) }
   }
 
   mutating func addChunks(of manifest: Manifest) {

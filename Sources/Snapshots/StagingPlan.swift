@@ -50,7 +50,7 @@ extension SnapshotLibrary {
   /// Whether the file is there and every chunk of it is what was signed.
   func isComplete(_ segment: Manifest.Segment) -> Bool {
     guard let mapped = try? disk.map(segmentPath(segment.digest)) else { return false }
-    return (try? checkChunks(of: [(segment, mapped)])) != nil
+    return (try? verifyChunks(of: [(segment, mapped)])) != nil
   }
 
   /// Gives the part its size and returns the chunks that are not in it yet.

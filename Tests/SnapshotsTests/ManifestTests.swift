@@ -13,7 +13,7 @@ struct ManifestTests {
     Manifest(
       sequence: 300, parentSequence: 299, parentDigest: Digest(of: [9]),
       created: Timestamp(milliseconds: 1_800_000_000_000),
-      expires: Timestamp(milliseconds: 1_900_000_000_000),
+      expires: Timestamp(milliseconds: 1_900_000_000_000), readerVersionMin: 1,
       space: "s", model: "m", features: "f", policy: "p", titleCount: 1_000_000, description: "Müller",
       isSynthetic: true,
       segments: [

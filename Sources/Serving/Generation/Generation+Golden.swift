@@ -59,8 +59,7 @@ extension Generation {
     }
   }
 
-  /// Makes the audiences that will be asked for first. The golden queries have touched the index's pages already, and
-  /// the verification all others.
+  /// Makes the audiences that will be asked for first. Every page is at hand already: opening saw to that.
   func warm(_ keys: [Audiences.Key], time: any TimeSource) {
     for key in keys { _ = audiences.audience(key, now: time.now) }
   }
