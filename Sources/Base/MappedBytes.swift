@@ -9,8 +9,7 @@
 /// Guard for `@unchecked Sendable`: the bytes never change after init.
 package final class MappedBytes: @unchecked Sendable {
   package let bytes: UnsafeRawBufferPointer
-  /// Which file is mapped, as it was then. `nil` for memory, and for a file that was just written: the file system's clock
-  /// ticks, and another write in the same tick would not show.
+  /// Which file is mapped, as it was then. `nil` for memory, and for a file that was just written.
   package let file: FileVersion?
   private let isMapping: Bool
 
@@ -23,7 +22,7 @@ package final class MappedBytes: @unchecked Sendable {
     guard fstat(descriptor, &status) == 0 else {
       throw Refusal(.diskError, at: path, "can't stat: \(errnoText())")
     }
-    file = FileVersion(status)
+    file = FileVersion(status, now: FileVersion.now)
     let count = Int(status.st_size)
     guard count > 0 else {
       bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -65,8 +64,13 @@ package final class MappedBytes: @unchecked Sendable {
   package func populate() {
     #if os(Linux)
       guard isMapping, let start = bytes.baseAddress else { return }
-      // MADV_POPULATE_READ, which not every C library's headers have.
-      madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, 22)
+      // A part at a time: others who map or unmap wait meanwhile.
+      let part = 16 << 20
+      for offset in stride(from: 0, to: bytes.count, by: part) {
+        // MADV_POPULATE_READ, which not every C library's headers have.
+        let address = UnsafeMutableRawPointer(mutating: start + offset)
+        guard madvise(address, min(part, bytes.count - offset), 22) == 0 else { return }
+      }
     #endif
   }
 
@@ -75,35 +79,6 @@ package final class MappedBytes: @unchecked Sendable {
     guard isMapping, let start = bytes.baseAddress else { return }
     madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_WILLNEED)
   }
-}
-
-/// A file and its state: whoever writes to it, or puts another in its place, changes this.
-package struct FileVersion: Hashable, Sendable {
-  private let device: UInt64
-  private let number: UInt64
-  private let byteCount: Int64
-  private let modified: Int64
-  private let changed: Int64
-
-  /// Longer than a tick of any file system's clock that we serve from.
-  private static let settledNanoseconds: Int64 = 100_000_000
-
-  fileprivate init?(_ status: stat) {
-    #if canImport(Glibc)
-      (modified, changed) = (nanoseconds(status.st_mtim), nanoseconds(status.st_ctim))
-    #else
-      (modified, changed) = (nanoseconds(status.st_mtimespec), nanoseconds(status.st_ctimespec))
-    #endif
-    (device, number, byteCount) = (UInt64(status.st_dev), UInt64(status.st_ino), Int64(status.st_size))
-    var now = timespec()
-    guard clock_gettime(CLOCK_REALTIME, &now) == 0, modified < nanoseconds(now) - Self.settledNanoseconds else {
-      return nil
-    }
-  }
-}
-
-private func nanoseconds(_ time: timespec) -> Int64 {
-  Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
 }
 
 /// The system's text for the last error of this thread.

@@ -30,9 +30,9 @@ package struct OpenSnapshot: Sendable {
 }
 
 extension SnapshotLibrary {
-  /// Maps a snapshot's segments and verifies all of their bytes, on all cores, but of those that this library has verified
-  /// and whose files are the same since: a publish of few changes hashes little beside the requests. Throws `refusedBefore` for a barred
-  /// version, and `corrupt` or `truncated` with segment, chunk number and offset.
+  /// Maps a snapshot's segments and verifies all of their bytes, on all cores. Segments whose files this library has
+  /// verified before and nobody has written to since are taken as they are, so a publish of few changes hashes little.
+  /// Throws `refusedBefore` for a barred version, and `corrupt` or `truncated` with segment, chunk number and offset.
   package func open(_ sequence: UInt64) throws(Refusal) -> OpenSnapshot {
     let (version, barred) = contents.withLock { contents in
       let version = contents.snapshots[sequence]
@@ -57,7 +57,6 @@ extension SnapshotLibrary {
         continue
       }
       let mapped = try mapped(segment)
-      mapped.willNeed()
       entries.append((segment, mapped))
       segments[segment.key] = mapped
       byDigest[segment.digest] = mapped

@@ -55,24 +55,33 @@ extension Manifest.Segment {
 }
 
 extension SnapshotLibrary {
-  /// Every chunk of the segments whose files are not those that were verified before.
-  func verifyChunks(of segments: [(segment: Manifest.Segment, mapped: MappedBytes)]) throws(Refusal) {
+  /// Every chunk of the segments but of those whose files were verified by the same chunks before. Returns how many were
+  /// hashed.
+  @discardableResult
+  func verifyChunks(
+    of segments: [(segment: Manifest.Segment, mapped: MappedBytes)]
+  ) throws(Refusal) -> Int {
     let verified = contents.withLock { $0.verified }
-    let unknown = segments.filter { $1.file == nil || verified[$0.digest]?.version != $1.file }
+    let unknown = segments.filter { verified[$0.digest]?.isOf($0, in: $1.file) != true }
     try checkChunks(of: unknown)
     contents.withLock { contents in
       for (segment, mapped) in unknown {
-        contents.verified[segment.digest] = mapped.file.map { VerifiedFile(version: $0, mapped: mapped) }
+        contents.verified[segment.digest] = mapped.file.map {
+          VerifiedFile(version: $0, chunks: segment.chunks, mapped: mapped)
+        }
       }
     }
+    return unknown.count
   }
 
   /// A segment's mapping, with every page at hand once its chunks are verified, so that no request waits for one. Where the
   /// file is one that was verified it is the mapping of the snapshot that has it open, if one has.
   func mapped(_ segment: Manifest.Segment) throws(Refusal) -> MappedBytes {
     let mapped = try refusing { () throws(DiskFault) in try disk.map(segmentPath(segment.digest)) }
-    guard let known = contents.withLock({ $0.verified[segment.digest] }), known.version == mapped.file else {
+    guard let known = contents.withLock({ $0.verified[segment.digest] }), known.isOf(segment, in: mapped.file)
+    else {
       // Hashing will touch its pages.
+      mapped.willNeed()
       return mapped
     }
     if let live = known.mapped { return live }
@@ -80,6 +89,10 @@ extension SnapshotLibrary {
     contents.withLock { $0.verified[segment.digest]?.mapped = mapped }
     return mapped
   }
+
+  /// A chunk of the segment was read and isn't what was signed, though nobody may have written to its file: it is hashed
+  /// when it is next wanted, and made again.
+  func doubt(_ segment: Digest) { contents.withLock { $0.verified[segment] = nil } }
 }
 
 /// Every chunk of every segment against its digest. As the chunks are signed and cover their segment, that is every

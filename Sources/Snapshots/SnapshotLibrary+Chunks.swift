@@ -13,6 +13,7 @@ extension SnapshotLibrary {
     let bytes = UnsafeRawBufferPointer(
       rebasing: mapped.bytes[place.offset..<(place.offset + place.byteCount)])
     guard Digest(of: bytes) == digest else {
+      doubt(place.segment)
       throw Refusal(
         .corrupt, at: "\(segmentPath(place.segment)) offset \(place.offset)", "is not chunk \(digest.short)")
     }

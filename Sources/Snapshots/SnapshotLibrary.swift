@@ -39,10 +39,15 @@ package final class SnapshotLibrary: Sendable {
     var interrupted: VerifiedManifest?
   }
 
-  /// A file of which every byte was verified, and its mapping while a snapshot has it open.
+  /// A file of which every byte was verified, by which chunks, and its mapping while a snapshot has it open.
   struct VerifiedFile: Sendable {
     var version: FileVersion
+    var chunks: [Manifest.Chunk]
     weak var mapped: MappedBytes?
+
+    func isOf(_ segment: Manifest.Segment, in file: FileVersion?) -> Bool {
+      version == file && chunks == segment.chunks
+    }
   }
 
   /// Where a chunk lies in a complete segment.

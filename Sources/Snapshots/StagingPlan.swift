@@ -12,7 +12,8 @@ struct StagingPlan {
 extension SnapshotLibrary {
   /// Begins to stage a verified manifest: looks for its segments, for chunks in other segments and for chunks of an
   /// earlier attempt, all by their digests, and copies what it finds. A segment that is there and damaged is made
-  /// again, so staging a snapshot that is on the disk already mends it.
+  /// again, so staging a snapshot that is on the disk already mends it. What shows damage: a file that was written to since
+  /// it was verified, a chunk that was read and isn't right, and everything when a process starts.
   ///
   /// Throws the rules' refusals again (the state may have changed since the manifest was verified), `diskFull`,
   /// `diskError`.
@@ -89,6 +90,7 @@ extension SnapshotLibrary {
     var missing: [ChunkSpan] = []
     for (index, span) in spans.enumerated() {
       guard intact[index], let source = sources[index] else {
+        if let place = contents.withLock({ $0.chunks[span.chunk.digest] }) { doubt(place.segment) }
         missing.append(span)
         continue
       }

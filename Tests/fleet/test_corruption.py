@@ -303,7 +303,7 @@ def test_each_wrong_publish_has_its_own_code(make_fleet, shelf):
         "untrusted_key": built("untrusted", 6, strange),
         "older_sequence": built("older", 4),
         "sequence_conflict": built("conflict", 5),
-        "newer_reader": changed("newer", {6: 2}),
+        "newer_reader": changed("newer", {6: 1000}),
         "expired": changed("expired", {4: now - 2 * 86_400_000, 5: now - 86_400_000}),
         "not_yet_valid": changed("future", {4: now + 86_400_000, 5: now + 2 * 86_400_000}),
     }

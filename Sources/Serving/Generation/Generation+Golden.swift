@@ -59,7 +59,8 @@ extension Generation {
     }
   }
 
-  /// Makes the audiences that will be asked for first. Every page is at hand already: opening saw to that.
+  /// Makes the audiences that will be asked for first. Pages are at hand already, as far as the
+  /// system has a way: opening saw to that.
   func warm(_ keys: [Audiences.Key], time: any TimeSource) {
     for key in keys { _ = audiences.audience(key, now: time.now) }
   }
