@@ -81,7 +81,9 @@ extension Search {
   /// A list's codes, to be fetched while another's are summed: memory, not sums, is what a scan waits for.
   func codes(of key: UInt64) -> mk_ahead {
     let list = Int(mk_key_ordinal(key))
-    guard let codes = lists.codes.baseAddress, let ordinals = base.ordinals.baseAddress else { return mk_ahead() }
+    guard let codes = lists.codes.baseAddress, let ordinals = base.ordinals.baseAddress else {
+      return mk_ahead()
+    }
     return mk_ahead(
       codes: codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount,
       ordinals: ordinals + Int(base.offsets[list]),

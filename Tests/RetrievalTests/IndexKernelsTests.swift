@@ -135,7 +135,7 @@ struct IndexKernelsTests {
           let (all, _) = found(try truth(), codes, count, tables, floor)
           let kept = all.filter { isAllowed[Int(ordinals[Int($0.place)])] }
           for table in [try truth(), level.table.pointee] {
-                    // What is fetched meanwhile changes nothing.
+            // What is fetched meanwhile changes nothing.
             for fetched in [0, count / 2, count] {
               let (some, asked) = found(
                 table, codes, count, tables, floor, asking: ordinals, allowed: allowed, fetched: fetched)

@@ -10,7 +10,8 @@ struct SearchFilterTests {
 
   /// Searches by lists, as if more passed than are worth scoring one by one.
   private func find(
-    _ built: Built, _ query: [Float], k: Int, effort: SearchEffort? = nil, allowed: [Bool], isPlaced: Bool = false
+    _ built: Built, _ query: [Float], k: Int, effort: SearchEffort? = nil, allowed: [Bool],
+    isPlaced: Bool = false
   ) -> (found: [UInt32], outcome: SearchOutcome) {
     let scratch = SearchScratch()
     let outcome = bitmap(allowed).withUnsafeBufferPointer { words in
@@ -65,7 +66,8 @@ struct SearchFilterTests {
     #expect(meanRecall(built, k: 100, allowed: allowed) > 0.93)
   }
 
-  @Test("a filter in the order of the index finds what the same by ordinals does", arguments: [1, 3, 40, 2000])
+  @Test(
+    "a filter in the order of the index finds what the same by ordinals does", arguments: [1, 3, 40, 2000])
   func placed(every: Int) throws {
     let built = try SearchTests.tailed.get()
     let allowed = random(oneOf: every)
