@@ -69,12 +69,15 @@ void mk_add_weights(const int32_t *dots, const float *weights, float factor, siz
 }
 
 float mk_threshold(const int32_t *dots, const float *scales, size_t count, size_t want, uint64_t *maxima) {
-  // The want-th largest of the groups' maxima: so many scores at least are no smaller.
-  size_t groups = count / 8;
-  if (want >= groups) return -__builtin_inff();
+  // The want-th largest of the groups' maxima: so many scores at least are no smaller. Of the largest few are in one group
+  // with another.
+  size_t size = 8;
+  while (size > 1 && want > count / size / 2) size /= 2;
+  size_t groups = count / size;
+  if (size == 1 || groups == 0) return -__builtin_inff();
   for (size_t g = 0; g < groups; g++) {
     float largest = (float)dots[g] * scales[g];
-    for (size_t i = 1; i < 8; i++) {
+    for (size_t i = 1; i < size; i++) {
       float score = (float)dots[i * groups + g] * scales[i * groups + g];
       largest = score > largest ? score : largest;
     }

@@ -12,6 +12,8 @@ struct CodedLists {
   let spreads: UnsafeBufferPointer<Float>
   /// The same in units of the centroid's row: what to add to a product of bytes.
   let spreadWeights: [Float]
+  /// Of the lists that have titles.
+  let meanSpread: Float
   let turn: UnsafeBufferPointer<Float>
   let widths: UnsafeBufferPointer<UInt16>
   let book: UnsafeBufferPointer<Float>
@@ -33,6 +35,7 @@ struct CodedLists {
     self.spreads = spreads
     try checkFactors(spreads, at: "\(segment.name) section SPRD")
     spreadWeights = (0..<listCount).map { scales[$0] > 0 ? spreads[$0] / scales[$0] : 0 }
+    meanSpread = Self.mean(spreads, offsets: offsets)
     turn = try segment.array("TURN", of: Float.self, count: turnedCount * dimensions)
     widths = try segment.array("WIDE", of: UInt16.self, count: 2 * pairCount)
     book = try segment.array("BOOK", of: Float.self, count: turnedCount * Int(MK_BOOK))
@@ -59,5 +62,12 @@ struct CodedLists {
       throw Refusal(
         .unreadable, at: "\(segment.name) section WIDE", "does not share out the \(turnedCount) dimensions")
     }
+  }
+
+  private static func mean(_ spreads: UnsafeBufferPointer<Float>, offsets: UnsafeBufferPointer<UInt32>)
+    -> Float
+  {
+    let filled = spreads.indices.filter { offsets[$0] < offsets[$0 + 1] }
+    return filled.reduce(0) { $0 + spreads[$1] } / Float(max(1, filled.count))
   }
 }

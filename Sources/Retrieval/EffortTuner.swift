@@ -3,14 +3,12 @@ internal import CKernels
 
 /// Measures what efforts reach on queries that the index was not built from, by searching with them.
 package struct EffortTuner {
-  private let index: PartitionedIndex
+  private var index: VectorIndex
   private let queries: [Float]
   private let k: Int
   private let scratch = SearchScratch()
-  private let truth: [[UInt32]]
+  private let truth: [[UInt64]]
   private let coverage: ListCoverage
-  /// What the segment is to say of filters.
-  let filterLaw: FilterLaw
 
   /// What the segment is to say: efforts are measured with it.
   package var spreadWeight: Float { coverage.spreadWeight }
@@ -26,44 +24,29 @@ package struct EffortTuner {
     self.queries = queries
     self.k = min(k, source.count)
     let truth = ExactNeighbours(source: source, queries: queries, k: self.k, threads: threads)
-      .keys(progress: progress).map { $0.map { mk_key_ordinal($0) } }
+      .keys(progress: progress)
     self.truth = truth
     coverage =
       spreadWeight.map { ListCoverage(index, queries: queries, truth: truth, spreadWeight: $0) }
       ?? .best(index, queries: queries, truth: truth)
-    filterLaw = Self.law(index, source, queries: queries, coverage: coverage, k: self.k, threads: threads)
-    var index = index
-    index.spreadWeight = coverage.spreadWeight
-    self.index = PartitionedIndex(alone: index)
+    self.index = index
+    self.index.spreadWeight = coverage.spreadWeight
   }
 
-  /// The same lists, when only few titles may be found.
-  private static func law(
-    _ index: VectorIndex, _ source: some VectorSource, queries: [Float], coverage: ListCoverage, k: Int,
-    threads: Int
-  ) -> FilterLaw {
-    let step = FilterLaw.sparseShare
-    let sparse = SparseVectors(source: source, step: step)
-    guard sparse.count >= FilterLaw.sparseCountMin else { return FilterLaw() }
-    let truth = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
-      .map { $0.map { mk_key_ordinal($0) * UInt32(step) } }
-    let other = ListCoverage(index, queries: queries, truth: truth, spreadWeight: coverage.spreadWeight)
-    return FilterLaw(
-      wholeProbes: coverage.probes(share: FilterLaw.coverage),
-      sparseProbes: other.probes(share: FilterLaw.coverage + FilterLaw.sparseSurplus))
-  }
+  // MARK: Efforts
 
   /// Points of rising recall and cost: no cheaper effort was seen to reach as much.
   package func curve(progress: (Double) -> Void) -> [EffortPoint] {
     var seen: [(point: EffortPoint, cost: Double)] = []
-    var probes = 4
+    var lists = 4
     var best: Float = 0
     while true {
-      let count = min(probes, index.listCount)
+      let count = min(lists, index.listCount)
+      let reach = coverage.reach(lists: count)
       let bestBefore = best
       var sum: Float = 0
       for kept in Self.keptCounts {
-        let measured = measure(probes: count, kept: kept)
+        let measured = measure(reach: reach, kept: kept)
         seen.append(contentsOf: measured)
         best = max(best, measured.map(\.point.recall).max() ?? 0)
         // More candidates bring nothing more.
@@ -75,7 +58,7 @@ package struct EffortTuner {
       if best >= Self.recallEnough || count == index.listCount { break }
       // More lists bring hardly more: what is missing, codes lose.
       if best >= 0.99, best < bestBefore + 0.0003 { break }
-      probes = max(probes + 1, probes * 6 / 5)
+      lists = max(lists + 1, lists * 6 / 5)
     }
     progress(1)
     return Self.frontier(seen)
@@ -85,45 +68,55 @@ package struct EffortTuner {
   private static var recallEnough: Float { 0.997 }
 
   /// Recall with and without refining, and what it costs, about, in nanoseconds.
-  private func measure(probes: Int, kept: Int) -> [(point: EffortPoint, cost: Double)] {
+  private func measure(reach: Float, kept: Int) -> [(point: EffortPoint, cost: Double)] {
+    let alone = PartitionedIndex(alone: index)
+    let effort = SearchEffort(reach: reach, kept: kept)
     var (plain, refined) = (Shares(), Shares())
     var (scanned, rows, probed) = (0, 0, 0)
-    var isTrue = [UInt64](repeating: 0, count: (index.count + 63) / 64)
-    for (number, neighbours) in truth.enumerated() {
-      for ordinal in neighbours { isTrue[Int(ordinal) >> 6] |= 1 << UInt64(ordinal & 63) }
-      let range = number * index.dimensions..<(number + 1) * index.dimensions
-      let outcome = queries[range].withUnsafeBufferPointer {
-        index.search(
-          $0, k: k, effort: SearchEffort(probes: probes, kept: kept), time: SystemTime(), scratch: scratch)
-      }
-      let isFound = { (ordinal: UInt32) in isTrue[Int(ordinal) >> 6] >> UInt64(ordinal & 63) & 1 == 1 }
-      plain.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbours.count)
+    forEachQuery(of: alone, effort: effort, truth: truth) { outcome, isFound, neighbourCount in
+      plain.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbourCount)
       // Refining finds all that are among the candidates, or nearly.
-      let (held, ordinals) = (scratch.pool.pointee.held, index.parts[0].index.ordinals)
+      let held = scratch.pool.pointee.held
       refined.add(
-        (0..<held).count { isFound(ordinals[Int(scratch.pool.pointee.places[$0])]) }, of: neighbours.count)
+        (0..<held).count { isFound(index.ordinals[Int(scratch.pool.pointee.places[$0])]) }, of: neighbourCount
+      )
       scanned += outcome.scannedCount
       rows += held
       probed += outcome.probedListCount
-      for ordinal in neighbours { isTrue[Int(ordinal) >> 6] = 0 }
     }
     let queryCount = Double(max(1, truth.count))
-    let pairs = Double(index.parts[0].index.coded?.pairCount ?? 0)
-    let rowBytes = Double(index.parts[0].index.rowStride)
+    let lists = Double(probed) / queryCount
+    let pairs = Double(index.coded?.pairCount ?? 0)
+    let rowBytes = Double(index.rowStride)
     let cost =
       Double(scanned) / queryCount * (0.1 + 0.025 * pairs) + Double(rows) / queryCount * (6 + 0.09 * rowBytes)
-      + Double(probes) * 40
-    // More lists than asked for, where these had too few titles.
-    let probedMean = Int((Double(probed) / queryCount).rounded(.up))
-    let probesSeen = min(max(probes, probedMean), index.listCount)
+      + lists * 40
     let point = { (refines: Bool, recall: Float) in
       EffortPoint(
-        effort: SearchEffort(probes: probesSeen, kept: kept, refines: refines), recall: recall)
+        effort: SearchEffort(reach: reach, kept: kept, refines: refines, lists: Int(lists.rounded(.up))),
+        recall: recall)
     }
     return [
       (point(false, plain.low), cost),
       (point(true, refined.low - Self.refinedLoss), cost + 100 * (10 + 0.2 * rowBytes)),
     ]
+  }
+
+  /// Searches for each query; `body` has what was found, whether an ordinal is among the neighbours, and how many those are.
+  private func forEachQuery(
+    of index: PartitionedIndex, effort: SearchEffort, allowed: OrdinalFilter? = nil, truth: [[UInt64]],
+    body: (SearchOutcome, (UInt32) -> Bool, Int) -> Void
+  ) {
+    var isTrue = [UInt64](repeating: 0, count: (index.count + 63) / 64)
+    for (number, neighbours) in truth.enumerated() {
+      for key in neighbours { isTrue[Int(mk_key_ordinal(key)) >> 6] |= 1 << UInt64(mk_key_ordinal(key) & 63) }
+      let range = number * index.dimensions..<(number + 1) * index.dimensions
+      let outcome = queries[range].withUnsafeBufferPointer {
+        index.search($0, k: k, effort: effort, allowed: allowed, time: SystemTime(), scratch: scratch)
+      }
+      body(outcome, { isTrue[Int($0) >> 6] >> UInt64($0 & 63) & 1 == 1 }, neighbours.count)
+      for key in neighbours { isTrue[Int(mk_key_ordinal(key)) >> 6] = 0 }
+    }
   }
 
   /// What refining leaves of the loss of rows of bytes, at most.
@@ -147,5 +140,53 @@ package struct EffortTuner {
       curve.append(last.point)
     }
     return curve
+  }
+
+  // MARK: Filters
+
+  /// What a filter that lets one of ``FilterLaw/sparseShare`` pass must add to the reach of an effort for its recall.
+  func filterLaw(_ source: some VectorSource, effort: SearchEffort, recall: Float, threads: Int) -> FilterLaw
+  {
+    let step = FilterLaw.sparseShare
+    let sparse = SparseVectors(source: source, step: step)
+    guard sparse.count >= FilterLaw.sparseCountMin, effort.reach.isFinite else { return FilterLaw() }
+    let truth = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
+      .map { $0.map { mk_key(mk_key_score($0), mk_key_ordinal($0) * UInt32(step)) } }
+    var words = [UInt64](repeating: 0, count: (index.count + 63) / 64)
+    for ordinal in stride(from: 0, to: sparse.count * step, by: step) {
+      words[ordinal >> 6] |= 1 << UInt64(ordinal & 63)
+    }
+    // By halves: recall rises with the reach.
+    var (low, high) = (-Self.sparseReachTried, Self.sparseReachTried)
+    for _ in 0..<7 {
+      let law = FilterLaw(sparseReach: (low + high) / 2)
+      let reached = sparseRecall(law, effort: effort, words: words, truth: truth)
+      (low, high) = reached >= recall + Self.sparseSurplus ? (low, law.sparseReach) : (law.sparseReach, high)
+    }
+    return FilterLaw(sparseReach: high)
+  }
+
+  private static var sparseReachTried: Float { 0.25 }
+  /// Queries that come lose so much more than these do when few titles pass.
+  private static var sparseSurplus: Float { 0.006 }
+
+  private func sparseRecall(
+    _ law: FilterLaw, effort: SearchEffort, words: [UInt64], truth: [[UInt64]]
+  ) -> Float {
+    var other = index
+    other.filterLaw = law
+    let alone = PartitionedIndex(alone: other)
+    var shares = Shares()
+    words.withUnsafeBufferPointer { words in
+      guard let start = words.baseAddress else { return }
+      let allowed = OrdinalFilter(words: start, bitCount: index.count, allowedCount: .max)
+      var effort = effort
+      effort.refines = false
+      forEachQuery(of: alone, effort: effort, allowed: allowed, truth: truth) {
+        outcome, isFound, neighbourCount in
+        shares.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbourCount)
+      }
+    }
+    return shares.low
   }
 }

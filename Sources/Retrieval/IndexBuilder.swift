@@ -80,7 +80,8 @@ package enum IndexBuilder {
       dimensions: source.dimensions, rowStride: VectorIndex.rowStride(dimensions: source.dimensions),
       titleCount: source.count, listCount: centroids.count, pairCount: books?.pairCount ?? 0,
       turnedCount: books?.turnedCount ?? 0,
-      effort: parent?.effort ?? SearchEffort(probes: centroids.count, kept: 2000),
+      effort: parent?.effort
+        ?? SearchEffort(reach: SearchEffort.reachAll, kept: 2000, lists: centroids.count),
       spreadWeight: 0, filterLaw: FilterLaw(), digest: centroids.digest)
     let writer = IndexWriter(
       head: head, centroids: centroids, lists: lists, books: books, threads: options.threads)
@@ -118,11 +119,12 @@ package enum IndexBuilder {
     let curve = tuner.curve { progress(0.5 + $0 / 2) }
     var head = head
     head.spreadWeight = tuner.spreadWeight
-    head.filterLaw = tuner.filterLaw
     if let effort = curve.effort(recall: options.recallTarget) {
+      let recall = min(options.recallTarget, curve.last?.recall ?? 0)
       head.effort = effort
+      head.filterLaw = tuner.filterLaw(source, effort: effort, recall: recall, threads: options.threads)
       summary.effort = effort
-      summary.recall = min(options.recallTarget, curve.last?.recall ?? 0)
+      summary.recall = recall
     }
     try IndexWriter.tune(path, head: head, curve: curve)
   }

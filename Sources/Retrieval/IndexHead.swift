@@ -23,10 +23,10 @@ struct IndexHead {
   var words: [UInt32] {
     [
       UInt32(dimensions), UInt32(rowStride), UInt32(titleCount), UInt32(listCount), UInt32(pairCount),
-      UInt32(turnedCount), UInt32(effort.probes), UInt32(effort.kept), effort.refines ? 1 : 0,
+      UInt32(turnedCount), effort.reach.bitPattern, UInt32(effort.kept), effort.refines ? 1 : 0,
       UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32),
       spreadWeight.bitPattern,
-      UInt32(filterLaw.wholeProbes), UInt32(filterLaw.sparseProbes), 0, 0,
+      UInt32(effort.lists), filterLaw.sparseReach.bitPattern, 0, 0,
     ]
   }
 }
@@ -39,9 +39,10 @@ extension IndexHead {
     listCount = Int(words[3])
     pairCount = Int(words[4])
     turnedCount = Int(words[5])
-    effort = SearchEffort(probes: Int(words[6]), kept: Int(words[7]), refines: words[8] != 0)
+    effort = SearchEffort(
+      reach: Float(bitPattern: words[6]), kept: Int(words[7]), refines: words[8] != 0, lists: Int(words[12]))
     spreadWeight = Float(bitPattern: words[11])
-    filterLaw = FilterLaw(wholeProbes: Int(words[12]), sparseProbes: Int(words[13]))
+    filterLaw = FilterLaw(sparseReach: Float(bitPattern: words[13]))
     digest = UInt64(words[9]) | UInt64(words[10]) << 32
   }
 
@@ -62,13 +63,13 @@ extension IndexHead {
     guard spreadWeight >= 0, spreadWeight <= Self.spreadWeightMax else {
       throw Refusal(.unreadable, at: place, "has lists' spread count \(spreadWeight) times")
     }
-    guard filterLaw.wholeProbes <= listCount, filterLaw.sparseProbes <= listCount else {
-      throw Refusal(
-        .unreadable, at: place,
-        "has filters take \(filterLaw.sparseProbes) lists for \(filterLaw.wholeProbes)")
+    guard abs(filterLaw.sparseReach) <= FilterLaw.sparseReachMax else {
+      throw Refusal(.unreadable, at: place, "has filters reach \(filterLaw.sparseReach) further")
     }
     guard effort.isSound(listCount: listCount) else {
-      throw Refusal(.unreadable, at: place, "is tuned to \(effort.probes) probes and \(effort.kept) kept")
+      throw Refusal(
+        .unreadable, at: place,
+        "is tuned to a reach of \(effort.reach) in \(effort.lists) lists, \(effort.kept) kept")
     }
   }
 }

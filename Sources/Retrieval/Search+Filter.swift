@@ -1,40 +1,31 @@
 internal import CKernels
 
-#if canImport(Glibc)
-  internal import Glibc
-#else
-  internal import Darwin
-#endif
-
-/// How much is looked into with a filter, and for fewer results than usual.
+/// What a filter changes on the way.
 extension Search {
-  /// Lists after which the share is looked at first.
+  /// Lists after which the filter is looked at.
   static var shareSeenIn: Int { 8 }
 
-  /// How many lists are looked into, from what was seen in the first `next`: at least enough to fill the pool, which is made
-  /// smaller for a filter.
-  mutating func wantedProbes(_ probes: Int, after next: Int) -> Int {
-    let pool = scratch.pool
-    guard allowedWords != nil, let share = seen.share else {
-      return pool.pointee.inside < pool.pointee.keep ? next + 1 : probes
-    }
-    // Those that pass lie farther apart, so that codes mistake fewer of them: fewer candidates do.
-    let spare = Float(effort.kept(k: k) - k) * share.squareRoot().squareRoot()
-    // Never more again: what fell below the floor meanwhile is gone.
-    pool.pointee.keep = min(pool.pointee.keep, k + max(min(48, effort.kept(k: k) - k), Int(spare)))
-    if pool.pointee.inside < pool.pointee.keep { return max(probes, next + 1) }
-    return wantedLists(share: share)
+  /// Lists that are ranked at first: some more than usual, as half of all searches need.
+  var listsAtFirst: Int { min(base.listCount, effort.lists + effort.lists / 4 + 8) }
+
+  /// And when those didn't do.
+  func listsAfter(_ ranked: Int) -> Int {
+    guard let share = seen.share else { return 2 * ranked }
+    // About as many more as the share has it.
+    return max(2 * ranked, min(base.listCount, Int(Float(effort.lists) / max(share, 0.001).squareRoot()) * 2))
   }
 
-  /// The lists that hold as much of the best k of the titles of which a filter lets `share` pass as the effort's hold of the
-  /// best ``SearchEffort/k`` of all.
-  func wantedLists(share: Float = 1) -> Int {
-    let probes = min(max(effort.probes, 1), base.listCount)
-    guard share < 1 || k != SearchEffort.k else { return probes }
-    let listCount = Float(base.listCount)
-    let power = base.filterLaw.power(
-      share: share, likeness: seen.likeness, listCount: base.listCount, titleCount: index.count, k: k)
-    return max(1, Int((listCount * powf(Float(probes) / listCount, power)).rounded(.up)))
+  /// Fits the search to what the filter has let pass so far.
+  mutating func lookAtFilter() {
+    guard let share = seen.share else { return }
+    // Where a filter goes by lists it is quicker to ask it first, and to sum the codes of no block without a title.
+    if placed == nil { asksFirst = seen.likeness > 0.3 }
+    // Those that pass lie farther apart, so that codes mistake fewer of them: fewer candidates do. Never more again: what
+    // fell below the floor meanwhile is gone.
+    let (pool, spare) = (scratch.pool, effort.kept(k: k) - k)
+    let fewer = max(min(48, spare), Int(Float(spare) * share.squareRoot().squareRoot()))
+    pool.pointee.keep = min(pool.pointee.keep, k + fewer)
+    setReach(effort.reach + base.filterLaw.reach(share: share))
   }
 }
 

@@ -27,10 +27,14 @@ struct Search: ~Copyable {
   /// What the query's largest magnitude is, and what a unit of its whole numbers is worth then.
   var magnitude: Float = 0
   var unit: Float = 0
+  /// The query's length, where its largest magnitude is 1.
+  private var length: Float = 0
   /// Scores by codes are whole numbers: so many make 1. All are too low by `offset`, and sums are at most `sumMax`.
   private var perUnit: Float = 1
   var offset: Float = 0
   var sumMax: Int32 = 0
+  /// How far below a candidate's score a list's rank may be, in their unit.
+  private var margin: Float = 0
   var seen = FilterSeen()
   /// Whether a filter is asked about all titles of a list, not about those whose scores are good enough. A placed one is.
   var asksFirst: Bool
@@ -58,27 +62,22 @@ struct Search: ~Copyable {
   }
 
   mutating func run() -> SearchOutcome {
-    let probes = min(wantedLists(), base.listCount)
-    let keep = effort.kept(k: k)
     prepareQuery()
     scoreLists()
-    var ranked = rank(probes)
+    var ranked = rank(listsAtFirst)
     prepareTables(ranked)
-    begin(keep: keep, ranked)
+    begin(ranked)
     ahead = codes(of: scratch.listKeys[0])
     fetchAhead(after: 0)
     var next = 0
-    // Early, a filter's share tells how many candidates are kept.
-    var wanted = allowedWords == nil ? probes : min(probes, Self.shareSeenIn)
-    while next < wanted {
-      if next == ranked { ranked = rank(min(base.listCount, max(wanted, ranked + ranked / 2 + 8))) }
-      ahead = next + 1 < min(wanted, ranked) ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
+    while next < base.listCount, reaches(scratch.listKeys[next], after: next) {
+      if next + 1 >= ranked { ranked = rank(min(base.listCount, listsAfter(ranked))) }
+      let more = next + 1 < ranked && reaches(scratch.listKeys[next + 1], after: next + 1)
+      ahead = more ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
       guard scan(scratch.listKeys[next]) else { break }
       next += 1
       outcome.probedListCount = next
-      // Where a filter goes by lists it is quicker to ask it first, and to sum the codes of no block without a title.
-      if next % Self.shareSeenIn == 0, allowedWords != nil, placed == nil { asksFirst = seen.likeness > 0.3 }
-      if next == wanted { wanted = min(base.listCount, wantedProbes(probes, after: next)) }
+      if allowedWords != nil, next % Self.shareSeenIn == 0 { lookAtFilter() }
     }
     finish()
     return outcome
@@ -94,6 +93,9 @@ struct Search: ~Copyable {
     for dimension in 0..<index.dimensions {
       scaled[dimension] = magnitude > 0 ? query[dimension] / magnitude : 0
     }
+    var square: Float = 0
+    for dimension in 0..<index.dimensions { square += scaled[dimension] * scaled[dimension] }
+    length = square.squareRoot()
     unit = mk_quantise_query(scaled, index.dimensions, base.rowStride, high, low)
   }
 
@@ -133,10 +135,11 @@ struct Search: ~Copyable {
     }
   }
 
-  private mutating func begin(keep: Int, _ ranked: Int) {
+  private mutating func begin(_ ranked: Int) {
     let (lowest, highest) = listScores(ranked)
     let top = whole(highest) &+ sumMax &+ 1
-    mk_pool_begin(scratch.pool, keep, top, min(top - 1, whole(lowest)))
+    mk_pool_begin(scratch.pool, effort.kept(k: k), top, min(top - 1, whole(lowest)))
+    setReach(effort.reach)
   }
 
   // MARK: Lists
@@ -146,6 +149,20 @@ struct Search: ~Copyable {
   /// The query's inner product with a list's centroid.
   func listScore(_ list: Int) -> Float {
     Float(scratch.listDots[list]) * lists.centroidScales[list] * listUnit
+  }
+
+  /// Whether a list may have candidates that are good enough: after `next` others, of which none ranked lower.
+  private func reaches(_ key: UInt64, after next: Int) -> Bool {
+    let pool = scratch.pool
+    if pool.pointee.inside < pool.pointee.keep { return true }
+    // What a filter keeps is known only then.
+    if allowedWords != nil, next < Self.shareSeenIn { return true }
+    return (mk_key_score(key) * listUnit + margin) * perUnit >= Float(pool.pointee.floor)
+  }
+
+  /// Candidates' scores are too low by the offset, and lists are compared with them.
+  mutating func setReach(_ reach: Float) {
+    margin = (reach.isFinite ? reach * length * lists.meanSpread : reach) - offset
   }
 
   /// The lowest and the highest score of the first `count` ranked lists, which are not in their order.
@@ -172,9 +189,7 @@ struct Search: ~Copyable {
     else { return }
     kernels.pointee.dot_bytes(rows, base.rowStride, base.listCount, high, base.rowStride, dots)
     guard let ranks = scratch.listRanks.baseAddress else { return }
-    var square: Float = 0
-    for dimension in 0..<index.dimensions { square += scratch.query[dimension] * scratch.query[dimension] }
-    let factor = listUnit > 0 ? base.spreadWeight * square.squareRoot() / listUnit : 0
+    let factor = listUnit > 0 ? base.spreadWeight * length / listUnit : 0
     mk_add_weights(dots, lists.spreadWeights, factor, base.listCount, ranks)
   }
 

@@ -4,10 +4,9 @@ internal import CKernels
 /// One part's index segment, used in place: titles in lists around centroids, a row of bytes for each, and for a base
 /// codes of 4 bits of what lies between a title and its centroid. `docs/retrieval.md` says what they are for.
 ///
-///     HEAD  u32 × 16: dimensions, bytes a row, titles, lists, pairs of codes, turned dimensions, tuned probes, kept and
-///           whether to refine, lists' digest (2 words), weight of lists'
-///           spread, lists among all titles and among a
-///           twentieth (``FilterLaw``), 0
+///     HEAD  u32 × 16: dimensions, bytes a row, titles, lists, pairs of codes, turned dimensions, tuned reach (f32), kept
+///           and whether to refine, lists' digest (2 words), weight of lists' spread (f32), lists that the tuned effort
+///           takes, what a filter adds to its reach (f32, ``FilterLaw``), 0, 0
 ///     OFFS  u32: lists + 1 places in what follows        ORDN  u32: the ordinal of each place
 ///     ROWS  u8: its row, biased by 128, 64-byte aligned   STEP  u8: which of 256 steps the row counts in
 ///     STPS  f32 × 256: the steps, rising
@@ -19,12 +18,12 @@ internal import CKernels
 ///     TURN  f32: a row of `dimensions` for each turned dimension
 ///     WIDE  u16: turned dimensions of each code           BOOK  f32: for each turned dimension 16 codewords' values
 ///     CODE  u8: blocks of 64 titles, list by list; for each pair 64 bytes, the first code in the lower half
-///     TUNE  f32: recall@500, probes, kept, whether refined, as measured at build
+///     TUNE  f32: recall@500, reach, kept, whether refined, lists, as measured at build
 ///
 /// Guard for `@unchecked Sendable`: the pointers lead into the segment's mapping, which is kept and never changes.
 package struct VectorIndex: @unchecked Sendable {
   package static let kind: SegmentTag = "IVQ4"
-  package static let formatVersion: UInt32 = 3
+  package static let formatVersion: UInt32 = 4
 
   package let name: String
   package let count: Int
@@ -34,7 +33,7 @@ package struct VectorIndex: @unchecked Sendable {
   package let effort: SearchEffort
   /// How much of a list's spread counts where lists are ranked, for a query of unit length.
   package internal(set) var spreadWeight: Float
-  let filterLaw: FilterLaw
+  var filterLaw: FilterLaw
   let rowStride: Int
   let digest: UInt64
   let offsets: UnsafeBufferPointer<UInt32>

@@ -34,8 +34,8 @@ struct IndexDraft {
     let stride = VectorIndex.rowStride(dimensions: dimensions)
     let head = IndexHead(
       dimensions: dimensions, rowStride: stride, titleCount: count, listCount: listCount, pairCount: pairs,
-      turnedCount: turned, effort: SearchEffort(probes: listCount, kept: 20), spreadWeight: 0.4,
-      filterLaw: FilterLaw(wholeProbes: 1, sparseProbes: min(2, listCount)),
+      turnedCount: turned, effort: SearchEffort(reach: 0, kept: 20, lists: 1), spreadWeight: 0.4,
+      filterLaw: FilterLaw(sparseReach: -0.1),
       digest: base?.digest ?? 1)
     var sections = [
       Self.section("HEAD", head.words), Self.section("OFFS", offsets + [UInt32(count)]),

@@ -53,6 +53,8 @@ private struct IndexQuestion {
   private let looks: Int
   private let filter: Filter
 
+  private static let reaches: [Float] = [-16, -1, -0.25, -0.05, 0, 0.05, 0.25, 1, 16, .infinity]
+
   private enum Filter: UInt8 { case none, own, placed }
 
   init(_ script: inout FuzzBytes) {
@@ -60,7 +62,8 @@ private struct IndexQuestion {
     let flags = script.byte()
     filter = Filter(rawValue: flags % 3) ?? .none
     effort = SearchEffort(
-      probes: 1 + Int(script.byte()) % 16, kept: Int(script.byte()) * 4, refines: flags & 64 != 0)
+      reach: Self.reaches[Int(script.byte()) % Self.reaches.count], kept: Int(script.byte()) * 4,
+      refines: flags & 64 != 0, lists: Int(flags & 3))
     let late = script.byte()
     looks = late > 250 ? .max : Int(late % 16)
     seed = UInt64(script.byte())

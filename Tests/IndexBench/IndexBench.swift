@@ -10,7 +10,7 @@ import Retrieval
 /// `build` writes FOLDER/index and FOLDER/vectors, and prints one line: seconds, bytes of the index, the most memory that
 /// the process had, recall curve. With `-` for BASE.npy it takes FOLDER/vectors as they are. `serve`
 /// reads lines from standard input, `RECALL FILTER PASSES FILE`: it searches for each query, with the effort that the
-/// build measured for that recall or with `PROBES,KEPT,REFINES`, PASSES times, and prints the nanoseconds of each search
+/// build measured for that recall or with `REACH,KEPT,REFINES`, PASSES times, and prints the nanoseconds of each search
 /// of the last pass. `late:MICROSECONDS` instead looks into every list until that deadline. FILTER is `-` or a file with a bitmap (`=FILE` where
 /// each request brings its own), FILE `-` or where the ordinals found go, K a query.
 @main
@@ -52,7 +52,7 @@ enum IndexBench {
     let seconds = Double(time.instant.nanoseconds - start.nanoseconds) / 1e9
     let opened = try VectorIndex(opening: MappedBytes(path: index), name: index)
     let curve = opened.recallCurve.map {
-      "[\($0.recall), \($0.effort.probes), \($0.effort.kept), \($0.effort.refines ? 1 : 0)]"
+      "[\($0.recall), \($0.effort.reach), \($0.effort.kept), \($0.effort.refines ? 1 : 0), \($0.effort.lists)]"
     }
     let parts = stages.map { "\"\($0.key)\": \(Double($0.value) / 1e9)" }
     print(
@@ -99,7 +99,7 @@ enum IndexBench {
     let server = Server(
       index: try PartitionedIndex([(index, vectors)]), queries: queries, k: k, curve: curve)
     say(
-      curve.map { "\($0.recall):\($0.effort.probes),\($0.effort.kept),\($0.effort.refines ? 1 : 0)" }
+      curve.map { "\($0.recall):\($0.effort.reach),\($0.effort.kept),\($0.effort.refines ? 1 : 0)" }
         .joined(separator: " "))
     while let line = readLine() {
       say(try server.answer(line.split(separator: " ").map { String($0) }))
@@ -130,7 +130,8 @@ private final class Server {
     }
     let late = words[0].hasPrefix("late:") ? UInt64(words[0].dropFirst(5)) : nil
     let effort =
-      late == nil ? try effort(words[0]) : SearchEffort(probes: index.listCount, kept: 8000, refines: true)
+      late == nil
+      ? try effort(words[0]) : SearchEffort(reach: SearchEffort.reachAll, kept: 8000, refines: true)
     let filter = words[1] == "-" ? nil : try filter(words[1])
     var nanoseconds = [UInt64](repeating: 0, count: queries.rowCount)
     var found = [UInt32](repeating: .max, count: queries.rowCount * k)
@@ -164,9 +165,9 @@ private final class Server {
   }
 
   private func effort(_ word: String) throws -> SearchEffort {
-    let numbers = word.split(separator: ",").compactMap { Int($0) }
+    let numbers = word.split(separator: ",").compactMap { Float($0) }
     if numbers.count == 3 {
-      return SearchEffort(probes: numbers[0], kept: numbers[1], refines: numbers[2] == 1)
+      return SearchEffort(reach: numbers[0], kept: Int(numbers[1]), refines: numbers[2] == 1)
     }
     guard let recall = Float(word),
       let effort = curve.effort(recall: recall)

@@ -6,11 +6,11 @@ import Testing
 struct EffortTests {
   @Test("for fewer results fewer candidates are kept, but not in proportion, and always more than results")
   func kept() {
-    let effort = SearchEffort(probes: 10, kept: 1000)
+    let effort = SearchEffort(reach: 0, kept: 1000)
     #expect(effort.kept(k: 500) == 1000 && effort.kept(k: 1000) == 2000)
-    #expect(effort.kept(k: 50) > 100 && effort.kept(k: 50) < 250)
-    for k in [1, 50, 500, 2048] { #expect(SearchEffort(probes: 1, kept: 0).kept(k: k) > k) }
-    #expect(SearchEffort(probes: 1, kept: 8000).kept(k: 2048) == SearchScratch.keptCountMax)
+    #expect(effort.kept(k: 50) > 100 && effort.kept(k: 50) < 350)
+    for k in [1, 50, 500, 2048] { #expect(SearchEffort(reach: 0, kept: 0).kept(k: k) > k) }
+    #expect(SearchEffort(reach: 0, kept: 8000).kept(k: 2048) == SearchScratch.keptCountMax)
   }
 
   @Test("the curve of a base rises, and an effort for a recall is the first that reaches it")
@@ -24,30 +24,34 @@ struct EffortTests {
     for recall: Float in [0.9, 0.95, 0.99] {
       let place = try #require(curve.firstIndex { $0.recall >= recall })
       let effort = try #require(index.effort(recall: recall))
-      #expect(effort.probes <= curve[place].effort.probes && effort.kept == curve[place].effort.kept)
+      #expect(effort.reach <= curve[place].effort.reach && effort.kept == curve[place].effort.kept)
     }
   }
 
   @Test(
-    "between two points that differ in probes alone, probes are in proportion; otherwise the dearer is taken")
+    "between two points that differ in reach alone, reach is in proportion; otherwise the dearer is taken")
   func between() {
-    let point = { (recall: Float, probes: Int, kept: Int) in
-      EffortPoint(
-        effort: SearchEffort(probes: probes, kept: kept), recall: recall)
+    let point = { (recall: Float, reach: Float, kept: Int, lists: Int) in
+      EffortPoint(effort: SearchEffort(reach: reach, kept: kept, lists: lists), recall: recall)
     }
     let curve = [
-      point(0.875, 40, 800), point(0.9375, 60, 800), point(0.953125, 60, 1000), point(0.984375, 80, 1000),
+      point(0.875, -0.5, 800, 40), point(0.9375, 0.5, 800, 60), point(0.953125, 0.5, 1000, 60),
+      point(0.984375, 1, 1000, 80),
     ]
-    #expect(curve.effort(recall: 0.890625) == SearchEffort(probes: 45, kept: 800))
-    #expect(curve.effort(recall: 0.9375)?.probes == 60 && curve.effort(recall: 0.95) == curve[2].effort)
-    #expect(curve.effort(recall: 0.96875)?.probes == 70 && curve.effort(recall: 0.99) == curve[3].effort)
+    let between = SearchEffort(reach: -0.25, kept: 800, lists: 45)
+    #expect(curve.effort(recall: 0.890625) == between)
+    #expect(curve.effort(recall: 0.9375)?.reach == 0.5 && curve.effort(recall: 0.95) == curve[2].effort)
+    #expect(curve.effort(recall: 0.96875)?.reach == 0.75 && curve.effort(recall: 0.99) == curve[3].effort)
     #expect(curve.effort(recall: 0.5) == curve[0].effort && [EffortPoint]().effort(recall: 0.5) == nil)
     // And back: what an effort reached.
-    #expect(curve.recall(of: SearchEffort(probes: 45, kept: 800)) == 0.890625)
-    #expect(curve.recall(of: SearchEffort(probes: 70, kept: 1000)) == 0.96875)
+    #expect(curve.recall(of: between) == 0.890625)
+    #expect(curve.recall(of: SearchEffort(reach: 0.75, kept: 1000)) == 0.96875)
     for point in curve { #expect(curve.recall(of: point.effort) == point.recall) }
-    #expect(curve.recall(of: SearchEffort(probes: 90, kept: 1000)) == nil)
-    #expect(curve.recall(of: SearchEffort(probes: 70, kept: 900)) == nil)
+    #expect(curve.recall(of: SearchEffort(reach: 1.25, kept: 1000)) == nil)
+    #expect(curve.recall(of: SearchEffort(reach: 0.75, kept: 900)) == nil)
+    // Nothing lies between a point and one that looks into all lists.
+    let all = curve + [point(0.99, SearchEffort.reachAll, 1000, 2000)]
+    #expect(all.effort(recall: 0.987) == all[4].effort && all.recall(of: all[4].effort) == 0.99)
   }
 
   @Test("an index says what recall its own effort had at build")
@@ -63,7 +67,7 @@ struct EffortTests {
     var (plain, refined) = (0.0, 0.0)
     for query in SearchTests.queries {
       let truth = built.truth(query, k: 300)
-      let effort = SearchEffort(probes: 65_536, kept: 1500)
+      let effort = SearchEffort(reach: SearchEffort.reachAll, kept: 1500)
       plain += recall(built.find(query, k: 300, effort: effort).ordinals, truth)
       var other = effort
       other.refines = true

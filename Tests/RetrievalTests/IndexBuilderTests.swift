@@ -82,7 +82,7 @@ struct IndexBuilderTests {
         source, to: scratch.file("t"), options: IndexOptions(recallTarget: $0, tuningQueries: queries)
       ).effort
     }
-    #expect(efforts[0].probes < efforts[2].probes && efforts[1] != efforts[2])
+    #expect(efforts[0].lists < efforts[2].lists && efforts[1] != efforts[2])
   }
 
   @Test("titles that are all alike, one title, and titles of zeros can be indexed")

@@ -29,21 +29,42 @@ struct ListCoverageTests {
     }
   }
 
-  @Test("more lists hold no smaller share, and all of them everything")
-  func shares() throws {
+  @Test("more lists take more reach, and a search that reaches so far looks into about as many")
+  func reaches() throws {
     let built = try Self.built.get()
     let queries = profiles(Self.values, dimensions: Self.dimensions, count: 20)
     let coverage = ListCoverage.best(
-      built.parts[0].index, queries: queries.flatMap { $0 }, truth: queries.map { built.truth($0, k: 100) })
-    let counts = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1].map { coverage.probes(share: $0) }
-    #expect(counts == counts.sorted() && counts[0] == 1)
-    #expect(counts[2] < counts[5])
-    #expect(coverage.probes(share: 2) == built.index.listCount)
+      built.parts[0].index, queries: queries.flatMap { $0 },
+      truth: queries.map { query in keys(built.truth(query, k: 100), query, built) })
+    let reaches = [1, 4, 10, 20, 40].map { coverage.reach(lists: $0) }
+    #expect(reaches == reaches.sorted() && Set(reaches).count == 5)
+    #expect(coverage.reach(lists: .max / 64) == coverage.reach(lists: built.index.listCount))
+    var index = built.parts[0].index
+    index.spreadWeight = coverage.spreadWeight
+    let (alone, scratch) = (PartitionedIndex(alone: index), SearchScratch())
+    for lists in [10, 20, 40] {
+      let effort = SearchEffort(reach: coverage.reach(lists: lists), kept: 0)
+      let probed = queries.reduce(0) { sum, query in
+        sum
+          + query.withUnsafeBufferPointer {
+            alone.search($0, k: 100, effort: effort, time: SystemTime(), scratch: scratch).probedListCount
+          }
+      }
+      // More than the hundred best are kept, and codes mistake some.
+      #expect(probed >= lists * queries.count && probed < lists * queries.count * 2)
+    }
+  }
+
+  private func keys(_ ordinals: [UInt32], _ query: [Float], _ built: Built) -> [UInt64] {
+    ordinals.map { ordinal in
+      mk_key(query.withUnsafeBufferPointer { built.vectors.dot(ordinal, $0) }, ordinal)
+    }
   }
 
   @Test("queries whose neighbours lie in lists that spread make spread count")
   func weight() throws {
-    let index = try Self.built.get().parts[0].index
+    let built = try Self.built.get()
+    let index = built.parts[0].index
     let spreads = try #require(index.coded).spreads
     let wide = (0..<index.listCount).max { spreads[$0] < spreads[$1] } ?? 0
     let filled = (0..<index.listCount).filter { index.offsets[$0] < index.offsets[$0 + 1] }
@@ -52,7 +73,7 @@ struct ListCoverageTests {
     // The neighbours are all of one list, so that its rank is all that counts.
     let weight = { (list: Int) in
       let truth = (index.offsets[list]..<index.offsets[list + 1]).map { index.ordinals[Int($0)] }
-      return ListCoverage.best(index, queries: query, truth: [truth]).spreadWeight
+      return ListCoverage.best(index, queries: query, truth: [keys(truth, query, built)]).spreadWeight
     }
     #expect(weight(wide) >= weight(narrow))
     #expect(weight(wide) > 0)
@@ -70,7 +91,7 @@ struct ListCoverageTests {
         let scratch = SearchScratch()
         let outcome = query.withUnsafeBufferPointer {
           alone.search(
-            $0, k: 20, effort: SearchEffort(probes: 4, kept: 100), time: SystemTime(), scratch: scratch)
+            $0, k: 20, effort: SearchEffort(reach: -0.3, kept: 100), time: SystemTime(), scratch: scratch)
         }
         return Array(scratch.ordinals.prefix(outcome.count))
       }

@@ -89,12 +89,13 @@ struct PoolTests {
     var random = SplitMix(seed: 9)
     let dots = (0..<2000).map { _ in Int32.random(in: -1000...1000, using: &random) }
     let scales = [Float](repeating: 0.5, count: 2000)
-    var maxima = [UInt64](repeating: 0, count: 300)
-    for want in [1, 10, 60, 200] {
+    var maxima = [UInt64](repeating: 0, count: 1000)
+    for want in [1, 10, 60, 124, 126, 200, 249, 251, 400, 499] {
       let threshold = mk_threshold(dots, scales, 2000, want, &maxima)
       let passing = dots.count { Float($0) * 0.5 >= threshold }
       #expect(passing >= want && passing < want * 3 + 10)
     }
-    #expect(mk_threshold(dots, scales, 2000, 250, &maxima) == -.infinity)
+    #expect(mk_threshold(dots, scales, 2000, 501, &maxima) == -.infinity)
+    for count in [0, 1] { #expect(mk_threshold(dots, scales, count, 1, &maxima) == -.infinity) }
   }
 }

@@ -8,6 +8,10 @@ struct SearchFilterTests {
   private static let titleCount = 10_400
   private static let queries = SearchTests.queries
 
+  private func wider(_ effort: SearchEffort) -> SearchEffort {
+    SearchEffort(reach: effort.reach, kept: 1500, lists: effort.lists)
+  }
+
   /// Searches by lists, as if more passed than are worth scoring one by one.
   private func find(
     _ built: Built, _ query: [Float], k: Int, effort: SearchEffort? = nil, allowed: [Bool],
@@ -17,7 +21,7 @@ struct SearchFilterTests {
     let outcome = bitmap(allowed).withUnsafeBufferPointer { words in
       query.withUnsafeBufferPointer { query in
         built.index.search(
-          query, k: k, effort: effort ?? SearchEffort(probes: built.index.effort.probes, kept: 1500),
+          query, k: k, effort: effort ?? wider(built.index.effort),
           allowed: words.baseAddress.map {
             OrdinalFilter(
               words: $0, bitCount: Self.titleCount, allowedCount: .max,
@@ -129,7 +133,7 @@ struct SearchFilterTests {
     let allowed = (0..<UInt32(Self.titleCount)).map { !near.contains($0) }
     for isPlaced in [false, true] {
       let (found, outcome) = find(
-        built, Self.queries[0], k: 300, effort: SearchEffort(probes: 1, kept: 600), allowed: allowed,
+        built, Self.queries[0], k: 300, effort: SearchEffort(reach: -1, kept: 600), allowed: allowed,
         isPlaced: isPlaced)
       #expect(found.count == 300 && near.isDisjoint(with: found))
       #expect(outcome.probedListCount > 1 && !outcome.isExact)

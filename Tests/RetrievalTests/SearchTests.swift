@@ -15,7 +15,7 @@ struct SearchTests {
     tuningQueries: profiles(values, dimensions: dimensions, count: 30, seed: 12).flatMap { $0 })
   static let queries = profiles(values, dimensions: dimensions, count: 10)
   /// Every list, and more candidates than matter.
-  static let all = SearchEffort(probes: 65_536, kept: 8000)
+  static let all = SearchEffort(reach: SearchEffort.reachAll, kept: 8000)
 
   @Test("a small catalogue is searched exactly, in one part or two", arguments: [0, 300])
   func small(tailCount: Int) throws {
@@ -52,9 +52,68 @@ struct SearchTests {
       for query in Self.queries {
         let (found, _, outcome) = built.find(query, k: 500)
         sum += recall(found, built.truth(query, k: 500))
-        #expect(outcome.probedListCount >= built.index.effort.probes && !outcome.isExact)
+        #expect(outcome.probedListCount < built.index.listCount && !outcome.isExact)
       }
       #expect(sum / Double(Self.queries.count) >= 0.93)
+    }
+  }
+
+  @Test("what reaches farther looks into more lists and finds more, and each query as many as it needs")
+  func reach() throws {
+    let built = try Self.tailed.get()
+    var (lists, recalls) = ([Int](), [Double]())
+    for reach: Float in [-0.5, -0.1, 0.1, 0.4, SearchEffort.reachMax] {
+      var (sum, probed) = (0.0, [Int]())
+      for query in Self.queries {
+        let (found, _, outcome) = built.find(query, k: 100, effort: SearchEffort(reach: reach, kept: 600))
+        sum += recall(found, built.truth(query, k: 100))
+        probed.append(outcome.probedListCount)
+      }
+      if reach == 0.1 { #expect(Set(probed).count > 3) }
+      lists.append(probed.reduce(0, +))
+      recalls.append(sum)
+    }
+    #expect(lists == lists.sorted() && lists[0] < lists[2] && lists[2] < lists[4])
+    #expect(recalls == recalls.sorted() && recalls[0] < recalls[2])
+    #expect(lists[4] == built.index.listCount * Self.queries.count)
+  }
+
+  @Test("no list that could do is passed over: what is left ranks too far below the worst candidate")
+  func leftOut() throws {
+    let built = try Self.whole.get()
+    let index = built.parts[0].index
+    let lists = try #require(index.coded)
+    for reach: Float in [-0.2, 0, 0.3] {
+      for query in Self.queries {
+        let kept = 600
+        let outcome = built.find(query, k: 500, effort: SearchEffort(reach: reach, kept: kept)).outcome
+        var ranks = (0..<index.listCount).map { list in
+          let centroid = lists.centroidValues[list * Self.dimensions..<(list + 1) * Self.dimensions]
+          return zip(centroid, query).reduce(0) { $0 + $1.0 * $1.1 } + index.spreadWeight
+            * lists.spreads[list]
+        }
+        ranks.sort(by: >)
+        guard outcome.probedListCount < index.listCount else { continue }
+        // Candidates' scores, by their codes, are about the true ones; so is the worst that is kept.
+        let scores = built.truth(query, k: kept).map { ordinal in
+          query.withUnsafeBufferPointer { built.vectors.dot(ordinal, $0) }
+        }
+        let worst = (scores.last ?? 0) - reach * lists.meanSpread
+        #expect(ranks[outcome.probedListCount] < worst + 0.15 * lists.meanSpread)
+      }
+    }
+  }
+
+  @Test("how many lists are ranked at first changes nothing", arguments: [0, 1, 17, 65_536])
+  func ranked(lists: Int) throws {
+    let built = try Self.tailed.get()
+    for query in Self.queries {
+      let usual = built.find(query, k: 200)
+      var effort = built.index.effort
+      effort.lists = lists
+      let other = built.find(query, k: 200, effort: effort)
+      #expect(usual.ordinals == other.ordinals && usual.scores == other.scores)
+      #expect(usual.outcome.probedListCount == other.outcome.probedListCount)
     }
   }
 

@@ -6,8 +6,8 @@ import Testing
 @Suite("Vector index")
 struct VectorIndexTests {
   private struct Draft {
-    /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, 1 probe, 600 kept.
-    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 1, 600, 0, 7, 0, 0, 0, 0, 0, 0]
+    /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, reach 0, 600 kept.
+    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 0, 600, 0, 7, 0, 0, 1, 0, 0, 0]
     var centroids: [Float] = [1, 0, 0, 0, 1, 0]
     var centroidScales: [Float] = [0.01, 0.01]
     var spreads: [Float] = [0.5, 0]
@@ -20,7 +20,7 @@ struct VectorIndexTests {
     var widths: [UInt16] = [1, 2]
     var book = [Float](repeating: 0.5, count: 48)
     var codeBytes = 128
-    var curve: [Float] = [0.9, 1, 600, 0]
+    var curve: [Float] = [0.9, 0.25, 600, 0, 1]
     var leavesOut: [SegmentTag] = []
 
     func open(in scratch: Scratch) throws -> VectorIndex {
@@ -64,8 +64,10 @@ struct VectorIndexTests {
   @Test("a whole index opens")
   func opens() throws {
     let index = try Draft().open(in: Scratch())
-    #expect(index.count == 4 && index.listCount == 2 && index.effort == SearchEffort(probes: 1, kept: 600))
-    #expect(index.recallCurve == [EffortPoint(effort: SearchEffort(probes: 1, kept: 600), recall: 0.9)])
+    #expect(index.count == 4 && index.listCount == 2)
+    #expect(index.effort == SearchEffort(reach: 0, kept: 600, lists: 1))
+    let point = EffortPoint(effort: SearchEffort(reach: 0.25, kept: 600, lists: 1), recall: 0.9)
+    #expect(index.recallCurve == [point])
     #expect(index.centroids?.values == [1, 0, 0, 0, 1, 0])
   }
 
@@ -94,11 +96,14 @@ struct VectorIndexTests {
     #expect(try refusal { $0.head[4] = 2 }?.place == "index section WIDE")
     #expect(try refusal { $0.head[5] = 2 }?.place == "index section TURN")
     #expect(try refusal { $0.head[5] = 4 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[6] = 0 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[6] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = Float(16.5).bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = Float.nan.bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = (-Float.infinity).bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[6] = Float.infinity.bitPattern } == nil)
     #expect(try refusal { $0.head[11] = Float(-1).bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.head[12] = 3 }?.place == "index section HEAD")
-    #expect(try refusal { $0.head[13] = 3 }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[13] = Float(1.5).bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[13] = Float.nan.bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.head[11] = Float.nan.bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.spreads = [.nan, 0] }?.place == "index section SPRD")
     #expect(try refusal { $0.spreads = [1] }?.place == "index section SPRD")
@@ -127,10 +132,13 @@ struct VectorIndexTests {
   @Test("points of the recall curve that can't be are left out")
   func oddCurve() throws {
     var draft = Draft()
-    draft.curve = [0.5, .nan, 1, 0, 0.5, 1, .infinity, 0, 0.5, 1e9, 1, 0, 0.9, 2, 700, 1, 3]
+    draft.curve = [
+      0.5, .nan, 1, 0, 1, 0.5, 1, .infinity, 0, 1, 0.5, 1e9, 1, 0, 1, 0.5, 1, 700, 0, 3, 0.5, 1, 0, 0, 1,
+      0.9, 2, 700, 1, 1, 3,
+    ]
     #expect(
       try draft.open(in: Scratch()).recallCurve.map(\.effort) == [
-        SearchEffort(probes: 2, kept: 700, refines: true)
+        SearchEffort(reach: 2, kept: 700, refines: true, lists: 1)
       ]
     )
   }
@@ -164,7 +172,7 @@ struct VectorIndexTests {
           let exact = whole.search(query, k: 20, time: SystemTime(), scratch: scratch)
           #expect(exact.count == 20, "seed \(seed)")
           for refines in [false, true] {
-            let effort = SearchEffort(probes: whole.listCount, kept: 600, refines: refines)
+            let effort = SearchEffort(reach: SearchEffort.reachAll, kept: 600, refines: refines)
             let start = query.baseAddress ?? UnsafePointer(bitPattern: 4096).unsafelyUnwrapped
             var search = Search(
               index: whole, query: start, k: 20, effort: effort, allowed: nil,

@@ -100,7 +100,7 @@ void mk_pool_take(mk_pool *pool, size_t added, size_t next);
 void mk_pool_finish(mk_pool *pool, size_t limit);
 
 // A score at most, and close to, the `want`-th largest of dots[i] * scales[i]: for mk_kernels.select. `maxima` has room
-// for count / 8 + 1 keys.
+// for count / 2 keys.
 float mk_threshold(const int32_t *dots, const float *scales, size_t count, size_t want, uint64_t *maxima);
 // Puts the `keep` largest keys in front, in order. `spare` has room for `count`.
 void mk_best_in_order(uint64_t *keys, size_t count, size_t keep, uint64_t *spare);

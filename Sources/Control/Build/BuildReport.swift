@@ -18,8 +18,6 @@ package struct BuildReport: Sendable {
   package var bytesNew: UInt64
   /// Measured on the base when it was built; `nil` when this build kept it.
   package var indexRecall: Float?
-  /// Lists that a search looks into.
-  package var indexProbes: Int?
 
   init(
     _ version: VerifiedManifest, parent: VerifiedManifest?, isFull: Bool, tailCount: Int, index: IndexSummary?
@@ -39,7 +37,6 @@ package struct BuildReport: Sendable {
       bytesNew = bytesTotal
     }
     indexRecall = index?.recall
-    indexProbes = index?.effort.probes
   }
 
   /// One line: `snapshot 2 (1a2b3c4d5e6f): 1000000 titles, 10000 in the tail, 520.1 MB, 11.3 MB (2.2 %) new since 1`.
