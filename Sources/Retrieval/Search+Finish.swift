@@ -73,15 +73,13 @@ extension Search {
     guard let locals = scratch.locals.baseAddress, let dots = scratch.dots.baseAddress,
       let scaled = scratch.query.baseAddress, let steps = base.steps.baseAddress, unit > 0
     else { return }
-    var square: Float = 0
-    for dimension in 0..<index.dimensions { square += scaled[dimension] * scaled[dimension] }
     // Rounding to a step is off by 0.29 of it at one deviation, and so is a sum over a query of unit length.
-    let reach = 2 * 0.29 * steps[Self.usualStep] * square.squareRoot() / unit
+    let doubt = 2 * 0.29 * steps[Self.usualStep] * length / unit
     let middle = mk_key_score(keys[k - 1])
     var begin = k - 1
-    while begin > 0, mk_key_score(keys[begin - 1]) <= middle + reach { begin -= 1 }
+    while begin > 0, mk_key_score(keys[begin - 1]) <= middle + doubt { begin -= 1 }
     var end = k
-    while end < held, mk_key_score(keys[end]) >= middle - reach { end += 1 }
+    while end < held, mk_key_score(keys[end]) >= middle - doubt { end += 1 }
     for part in index.parts {
       guard let vectors = part.vectors, let rows = vectors.base else { continue }
       let last = part.first + UInt32(vectors.count)

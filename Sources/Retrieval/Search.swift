@@ -28,7 +28,7 @@ struct Search: ~Copyable {
   var magnitude: Float = 0
   var unit: Float = 0
   /// The query's length, where its largest magnitude is 1.
-  private var length: Float = 0
+  private(set) var length: Float = 0
   /// Scores by codes are whole numbers: so many make 1. All are too low by `offset`, and sums are at most `sumMax`.
   private var perUnit: Float = 1
   var offset: Float = 0
@@ -114,14 +114,15 @@ struct Search: ~Copyable {
       for place in 0..<groups * Int(MK_BOOK) { products[place] = 0 }
       for group in 0..<groups { (least[group], largest[group]) = (0, 0) }
     }
-    var reach: Float = 0
+    var widest: Float = 0
     for pair in 0..<lists.pairCount {
-      reach = max(reach, largest[2 * pair] - least[2 * pair] + largest[2 * pair + 1] - least[2 * pair + 1])
+      widest = max(
+        widest, largest[2 * pair] - least[2 * pair] + largest[2 * pair + 1] - least[2 * pair + 1])
     }
     // Lists' scores must stay within what whole numbers of 32 bits can tell apart.
     let (lowest, highest) = listScores(ranked)
     let farthest = max(abs(highest), abs(lowest))
-    let step = max(reach / 253, farthest / Float(1 << 20))
+    let step = max(widest / 253, farthest / Float(1 << 20))
     guard step > 0, (1 / step).isFinite else {
       // A query of zeros: all are alike.
       for place in 0..<groups * Int(MK_BOOK) { tables[place] = 0 }
