@@ -6,15 +6,42 @@ static uint32_t bin_of(const mk_pool *pool, int32_t score) {
   return bin < MK_POOL_BINS ? bin : MK_POOL_BINS - 1;
 }
 
-void mk_pool_begin(mk_pool *pool, size_t keep, int32_t top, int32_t low) {
-  memset(pool->bins, 0, MK_POOL_BINS * sizeof *pool->bins);
+void mk_pool_begin(mk_pool *pool, size_t keep) {
   pool->held = pool->inside = 0;
   pool->keep = keep;
   pool->bin = 0;
+  pool->shift = MK_POOL_UNSPREAD;
+  pool->base = pool->floor = INT32_MIN;
+}
+
+static void count_held(mk_pool *pool) {
+  memset(pool->bins, 0, MK_POOL_BINS * sizeof *pool->bins);
+  for (size_t i = 0; i < pool->held; i++) pool->bins[bin_of(pool, pool->scores[i])]++;
+  pool->inside = pool->held;
+}
+
+// Spreads the bins over what is held, and half as much above: the lowest of it is in bin 1.
+static void spread(mk_pool *pool) {
+  int32_t low = pool->scores[0], high = pool->scores[0];
+  for (size_t i = 1; i < pool->held; i++) {
+    low = pool->scores[i] < low ? pool->scores[i] : low;
+    high = pool->scores[i] > high ? pool->scores[i] : high;
+  }
+  int64_t range = ((int64_t)high - low) * 3 / 2 + 2;
   pool->shift = 0;
-  while (((int64_t)MK_POOL_BINS << pool->shift) < (int64_t)top - low) pool->shift++;
-  pool->base = top - (MK_POOL_BINS << pool->shift);
-  pool->floor = INT32_MIN;
+  while (((int64_t)MK_POOL_BINS << pool->shift) < range) pool->shift++;
+  pool->base = low - (1 << pool->shift);
+  pool->bin = 0;
+  count_held(pool);
+}
+
+// To the bin that the keep-th best is in.
+static void raise_floor(mk_pool *pool) {
+  uint32_t bin = pool->bin;
+  while (pool->inside - pool->bins[bin] >= pool->keep) pool->inside -= pool->bins[bin++];
+  if (bin == pool->bin) return;
+  pool->bin = bin;
+  pool->floor = pool->base + (int32_t)(bin << pool->shift);
 }
 
 static void drop_below(mk_pool *pool) {
@@ -59,20 +86,23 @@ static void cut_to(mk_pool *pool, size_t limit) {
     }
     pool->held = kept;
   }
-  memset(pool->bins, 0, MK_POOL_BINS * sizeof *pool->bins);
-  for (size_t i = 0; i < pool->held; i++) pool->bins[bin_of(pool, pool->scores[i])]++;
-  pool->inside = pool->held;
+  if (pool->shift != MK_POOL_UNSPREAD) count_held(pool);
 }
 
 void mk_pool_take(mk_pool *pool, size_t added, size_t next) {
-  for (size_t i = 0; i < added; i++) pool->bins[bin_of(pool, pool->scores[pool->held + i])]++;
+  if (pool->shift != MK_POOL_UNSPREAD)
+    for (size_t i = 0; i < added; i++) pool->bins[bin_of(pool, pool->scores[pool->held + i])]++;
   pool->held += added;
   pool->inside += added;
-  uint32_t bin = pool->bin;
-  while (pool->inside - pool->bins[bin] >= pool->keep) pool->inside -= pool->bins[bin++];
-  if (bin > pool->bin) {
-    pool->bin = bin;
-    pool->floor = pool->base + (int32_t)(bin << pool->shift);
+  if (pool->inside >= pool->keep) {
+    if (pool->shift == MK_POOL_UNSPREAD) spread(pool);
+    raise_floor(pool);
+    if (pool->bin == MK_POOL_BINS - 1) {
+      // All that is held is better than was foreseen.
+      drop_below(pool);
+      spread(pool);
+      raise_floor(pool);
+    }
   }
   if (pool->held + next <= pool->capacity) return;
   drop_below(pool);

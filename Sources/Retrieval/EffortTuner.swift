@@ -40,9 +40,13 @@ package struct EffortTuner {
     var seen: [(point: EffortPoint, cost: Double)] = []
     var lists = 4
     var best: Float = 0
+    var reach = -Float.infinity
     while true {
       let count = min(lists, index.listCount)
-      let reach = coverage.reach(lists: count)
+      lists = max(lists + 1, lists * 6 / 5)
+      // Where all lists are alike, more of them take no more reach, until all are taken.
+      if coverage.reach(lists: count) == reach, count < index.listCount { continue }
+      reach = coverage.reach(lists: count)
       let bestBefore = best
       var sum: Float = 0
       for kept in Self.keptCounts {
@@ -58,7 +62,6 @@ package struct EffortTuner {
       if best >= Self.recallEnough || count == index.listCount { break }
       // More lists bring hardly more: what is missing, codes lose.
       if best >= 0.99, best < bestBefore + 0.0003 { break }
-      lists = max(lists + 1, lists * 6 / 5)
     }
     progress(1)
     return Self.frontier(seen)
@@ -100,6 +103,12 @@ package struct EffortTuner {
       (point(false, plain.low), cost),
       (point(true, refined.low - Self.refinedLoss), cost + 100 * (10 + 0.2 * rowBytes)),
     ]
+  }
+
+  /// Refining finds all that are among the candidates, or nearly.
+  private func foundAmongHeld(_ isFound: (UInt32) -> Bool) -> Int {
+    let pool = scratch.pool
+    return (0..<pool.pointee.held).count { isFound(index.ordinals[Int(pool.pointee.places[$0])]) }
   }
 
   /// Searches for each query; `body` has what was found, whether an ordinal is among the neighbours, and how many those are.
@@ -144,49 +153,68 @@ package struct EffortTuner {
 
   // MARK: Filters
 
-  /// What a filter that lets one of ``FilterLaw/sparseShare`` pass must add to the reach of an effort for its recall.
-  func filterLaw(_ source: some VectorSource, effort: SearchEffort, recall: Float, threads: Int) -> FilterLaw
+  /// What a filter that lets one of ``FilterLaw/sparseShare`` pass must add to the reach of an effort for its recall; nothing
+  /// where that can't be said.
+  func filterLaw(_ source: some VectorSource, effort: SearchEffort, threads: Int, recall: Float) -> FilterLaw
   {
-    let step = FilterLaw.sparseShare
-    let sparse = SparseVectors(source: source, step: step)
-    guard sparse.count >= FilterLaw.sparseCountMin, effort.reach.isFinite else { return FilterLaw() }
-    let truth = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
-      .map { $0.map { mk_key(mk_key_score($0), mk_key_ordinal($0) * UInt32(step)) } }
-    var words = [UInt64](repeating: 0, count: (index.count + 63) / 64)
-    for ordinal in stride(from: 0, to: sparse.count * step, by: step) {
-      words[ordinal >> 6] |= 1 << UInt64(ordinal & 63)
+    guard effort.reach.isFinite, let sparse = sparseTruth(source, threads: threads) else {
+      return FilterLaw()
     }
+    let wanted = min(recall + Self.sparseSurplus, Self.recallEnough)
     // By halves: recall rises with the reach.
     var (low, high) = (-Self.sparseReachTried, Self.sparseReachTried)
-    for _ in 0..<7 {
+    guard sparseRecall(FilterLaw(sparseReach: high), effort, sparse) >= wanted else { return FilterLaw() }
+    for _ in 0..<10 {
       let law = FilterLaw(sparseReach: (low + high) / 2)
-      let reached = sparseRecall(law, effort: effort, words: words, truth: truth)
-      (low, high) = reached >= recall + Self.sparseSurplus ? (low, law.sparseReach) : (law.sparseReach, high)
+      let isEnough = sparseRecall(law, effort, sparse) >= wanted
+      (low, high) = isEnough ? (low, law.sparseReach) : (law.sparseReach, high)
     }
     return FilterLaw(sparseReach: high)
   }
 
   private static var sparseReachTried: Float { 0.25 }
   /// Queries that come lose so much more than these do when few titles pass.
-  private static var sparseSurplus: Float { 0.006 }
+  private static var sparseSurplus: Float { 0.007 }
 
-  private func sparseRecall(
-    _ law: FilterLaw, effort: SearchEffort, words: [UInt64], truth: [[UInt64]]
-  ) -> Float {
+  /// A bitmap of one title of so many, and the queries' neighbours among those.
+  struct SparseTruth {
+    var words: [UInt64]
+    var keys: [[UInt64]]
+  }
+
+  /// `nil` when they are too few to say anything.
+  func sparseTruth(_ source: some VectorSource, threads: Int) -> SparseTruth? {
+    let step = FilterLaw.sparseShare
+    let sparse = SparseVectors(source: source, step: step)
+    guard sparse.count >= FilterLaw.sparseCountMin else { return nil }
+    var words = [UInt64](repeating: 0, count: (index.count + 63) / 64)
+    for ordinal in stride(from: 0, to: sparse.count * step, by: step) {
+      words[ordinal >> 6] |= 1 << UInt64(ordinal & 63)
+    }
+    let keys = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
+      .map { $0.map { mk_key(mk_key_score($0), mk_key_ordinal($0) * UInt32(step)) } }
+    return SparseTruth(words: words, keys: keys)
+  }
+
+  /// What an effort reaches with a filter and a law for it, on the low side.
+  func sparseRecall(_ law: FilterLaw, _ effort: SearchEffort, _ sparse: SparseTruth) -> Float {
     var other = index
     other.filterLaw = law
     let alone = PartitionedIndex(alone: other)
+    var plain = effort
+    plain.refines = false
     var shares = Shares()
-    words.withUnsafeBufferPointer { words in
+    sparse.words.withUnsafeBufferPointer { words in
       guard let start = words.baseAddress else { return }
       let allowed = OrdinalFilter(words: start, bitCount: index.count, allowedCount: .max)
-      var effort = effort
-      effort.refines = false
-      forEachQuery(of: alone, effort: effort, allowed: allowed, truth: truth) {
-        outcome, isFound, neighbourCount in
-        shares.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbourCount)
+      forEachQuery(of: alone, effort: plain, allowed: allowed, truth: sparse.keys) {
+        outcome, isFound, count in
+        let found =
+          effort.refines
+          ? foundAmongHeld(isFound) : (0..<outcome.count).count { isFound(scratch.ordinals[$0]) }
+        shares.add(found, of: count)
       }
     }
-    return shares.low
+    return effort.refines ? shares.low - Self.refinedLoss : shares.low
   }
 }

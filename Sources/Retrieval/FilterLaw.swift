@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#else
-  internal import Darwin
-#endif
-
 /// How much further or less far a search reaches with a filter, for the recall that it has without.
 ///
 /// A filter lowers the worst candidate that is kept, and with it the lists that are looked into: that is nearly all. What is
@@ -22,8 +16,12 @@ struct FilterLaw: Equatable {
   private static let shareMin: Float = 1 / 400
 
   func reach(share: Float) -> Float {
-    sparseReach * logf(max(Self.shareMin, min(1, share))) / -logf(Float(Self.sparseShare))
+    sparseReach * Self.logarithm(max(Self.shareMin, min(1, share)))
+      / Self.logarithm(1 / Float(Self.sparseShare))
   }
+
+  /// About that to base 2, which is exact enough and alike on every machine: builds depend on it.
+  private static func logarithm(_ value: Float) -> Float { Float(value.exponent) + value.significand - 1 }
 }
 
 /// Each so-manieth vector of a source.

@@ -120,11 +120,11 @@ package enum IndexBuilder {
     var head = head
     head.spreadWeight = tuner.spreadWeight
     if let effort = curve.effort(recall: options.recallTarget) {
-      let recall = min(options.recallTarget, curve.last?.recall ?? 0)
       head.effort = effort
-      head.filterLaw = tuner.filterLaw(source, effort: effort, recall: recall, threads: options.threads)
+      head.filterLaw = tuner.filterLaw(
+        source, effort: effort, threads: options.threads, recall: curve.recall(of: effort) ?? 0)
       summary.effort = effort
-      summary.recall = recall
+      summary.recall = min(options.recallTarget, curve.last?.recall ?? 0)
     }
     try IndexWriter.tune(path, head: head, curve: curve)
   }

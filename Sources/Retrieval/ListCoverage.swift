@@ -49,9 +49,9 @@ struct ListCoverage {
 
   /// The reach that takes so many lists on the mean, if the neighbours are known from the beginning.
   func reach(lists: Int) -> Float {
-    guard !reaches.isEmpty else { return 0 }
+    guard lists * queryCount < reaches.count else { return SearchEffort.reachAll }
     return max(
-      -SearchEffort.reachMax, min(SearchEffort.reachMax, reaches[min(reaches.count, lists * queryCount) - 1]))
+      -SearchEffort.reachMax, min(SearchEffort.reachMax, reaches[max(0, lists * queryCount - 1)]))
   }
 }
 

@@ -16,6 +16,8 @@ struct Search: ~Copyable {
   private let allowed: OrdinalFilter?
   /// The filter by ordinals. Read from here: what `allowed` holds is counted whenever it is copied.
   let allowedWords: UnsafePointer<UInt64>?
+  /// The share of all titles that it lets pass, as whoever made it counted.
+  let allowedShare: Float
   /// The filter beside the codes: a word a block.
   let placed: UnsafeMutablePointer<UInt64>?
   var clock: SearchClock
@@ -55,6 +57,8 @@ struct Search: ~Copyable {
     self.effort = effort
     self.allowed = allowed
     allowedWords = allowed?.words
+    let allowedCount = min(allowed?.allowedCount ?? index.count, index.count)
+    allowedShare = Float(max(0, allowedCount)) / Float(max(1, index.count))
     placed = allowed?.placed?.words.baseAddress
     asksFirst = placed != nil
     self.clock = clock
@@ -65,13 +69,15 @@ struct Search: ~Copyable {
     prepareQuery()
     scoreLists()
     var ranked = rank(listsAtFirst)
-    prepareTables(ranked)
-    begin(ranked)
+    prepareTables()
+    begin()
     ahead = codes(of: scratch.listKeys[0])
     fetchAhead(after: 0)
     var next = 0
     while next < base.listCount, reaches(scratch.listKeys[next], after: next) {
-      if next + 1 >= ranked { ranked = rank(min(base.listCount, listsAfter(ranked))) }
+      if next + 1 >= ranked, ranked < base.listCount {
+        ranked = rank(min(base.listCount, 2 * ranked))
+      }
       let more = next + 1 < ranked && reaches(scratch.listKeys[next + 1], after: next + 1)
       ahead = more ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
       guard scan(scratch.listKeys[next]) else { break }
@@ -100,7 +106,7 @@ struct Search: ~Copyable {
   }
 
   /// Tables of what each codeword adds to a score.
-  private mutating func prepareTables(_ ranked: Int) {
+  private mutating func prepareTables() {
     guard let scaled = scratch.query.baseAddress, let turned = scratch.turned.baseAddress,
       let products = scratch.products.baseAddress, let least = scratch.least.baseAddress,
       let largest = scratch.largest.baseAddress, let tables = scratch.tables.baseAddress,
@@ -120,9 +126,7 @@ struct Search: ~Copyable {
         widest, largest[2 * pair] - least[2 * pair] + largest[2 * pair + 1] - least[2 * pair + 1])
     }
     // Lists' scores must stay within what whole numbers of 32 bits can tell apart.
-    let (lowest, highest) = listScores(ranked)
-    let farthest = max(abs(highest), abs(lowest))
-    let step = max(widest / 253, farthest / Float(1 << 20))
+    let step = max(widest / 253, farthestScore / Float(1 << 20))
     guard step > 0, (1 / step).isFinite else {
       // A query of zeros: all are alike.
       for place in 0..<groups * Int(MK_BOOK) { tables[place] = 0 }
@@ -136,10 +140,8 @@ struct Search: ~Copyable {
     }
   }
 
-  private mutating func begin(_ ranked: Int) {
-    let (lowest, highest) = listScores(ranked)
-    let top = whole(highest) &+ sumMax &+ 1
-    mk_pool_begin(scratch.pool, effort.kept(k: k), top, min(top - 1, whole(lowest)))
+  private mutating func begin() {
+    mk_pool_begin(scratch.pool, effort.kept(k: k))
     setReach(effort.reach)
   }
 
@@ -158,7 +160,8 @@ struct Search: ~Copyable {
     if pool.pointee.inside < pool.pointee.keep { return true }
     // What a filter keeps is known only then.
     if allowedWords != nil, next < Self.shareSeenIn { return true }
-    return (mk_key_score(key) * listUnit + margin) * perUnit >= Float(pool.pointee.floor)
+    // None can be better than the worst where all are alike, as for a query of zeros.
+    return (mk_key_score(key) * listUnit + margin) * perUnit > Float(pool.pointee.floor)
   }
 
   /// Candidates' scores are too low by the offset, and lists are compared with them.
@@ -166,15 +169,11 @@ struct Search: ~Copyable {
     margin = (reach.isFinite ? reach * length * lists.meanSpread : reach) - offset
   }
 
-  /// The lowest and the highest score of the first `count` ranked lists, which are not in their order.
-  private func listScores(_ count: Int) -> (lowest: Float, highest: Float) {
-    var lowest = listScore(Int(mk_key_ordinal(scratch.listKeys[0])))
-    var highest = lowest
-    for place in 1..<max(1, count) {
-      let score = listScore(Int(mk_key_ordinal(scratch.listKeys[place])))
-      (lowest, highest) = (min(lowest, score), max(highest, score))
+  /// The largest magnitude of the scores of the lists that rank first.
+  private var farthestScore: Float {
+    (0..<min(Self.listsAtFirstMin, base.listCount)).reduce(0) {
+      max($0, abs(listScore(Int(mk_key_ordinal(scratch.listKeys[$1])))))
     }
-    return (lowest, highest)
   }
 
   /// A score in whole numbers, without what all have in common.

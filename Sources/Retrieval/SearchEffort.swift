@@ -19,7 +19,7 @@ package struct SearchEffort: Sendable, Equatable {
 
   /// Every list is looked into.
   package static let reachAll = Float.infinity
-  /// What a segment may say, and what a build tries, but for ``reachAll``.
+  /// What a segment may say, but for ``reachAll``.
   static let reachMax: Float = 16
 
   /// What a segment may say.
@@ -103,6 +103,6 @@ extension EffortPoint {
     guard let kept = Int(exactly: words[2]), let lists = Int(exactly: words[4]), kept > 0 else { return nil }
     effort = SearchEffort(reach: words[1], kept: kept, refines: words[3] == 1, lists: lists)
     recall = words[0]
-    guard effort.isSound(listCount: listCount) else { return nil }
+    guard effort.isSound(listCount: listCount), (0...1).contains(recall) else { return nil }
   }
 }

@@ -19,17 +19,22 @@ struct TuningQueries<Source: VectorSource> {
     random = SplitMix(seed: seed ^ 0x7175_6572)
   }
 
-  /// Lists of a taste, each number as often.
-  private static var tasteSizes: [Int] { [4, 5, 6, 7, 8, 10, 13, 16] }
+  /// Lists of a taste, each number as often. More where there are more lists: a taste is a share of the titles, which lists
+  /// divide more finely the more they are.
+  private var tasteSizes: [Int] {
+    let finer = max(1, (Float(centroids.count) / 2000).squareRoot())
+    return [4, 5, 6, 7, 8, 10, 13, 16].map { Int(($0 * finer).rounded()) }
+  }
 
   /// `count` rows of the source's dimensions.
   mutating func make(count: Int) -> [Float] {
     let dimensions = source.dimensions
+    let sizes = tasteSizes
     var queries = [Float](repeating: 0, count: count * dimensions)
     for query in 0..<count {
       // In turn, not by chance: each kind of query is there as often as it should be.
       let tastes = (0...query % 3).map {
-        taste(Self.tasteSizes[(query / 3 + 3 * $0) % Self.tasteSizes.count])
+        taste(sizes[(query / 3 + 3 * $0) % sizes.count])
       }
       for _ in 0..<5 + query / 3 % 16 {
         let vector = vector(member(of: tastes[Int.random(in: 0..<tastes.count, using: &random)]))

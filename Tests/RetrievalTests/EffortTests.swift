@@ -8,7 +8,7 @@ struct EffortTests {
   func kept() {
     let effort = SearchEffort(reach: 0, kept: 1000)
     #expect(effort.kept(k: 500) == 1000 && effort.kept(k: 1000) == 2000)
-    #expect(effort.kept(k: 50) > 100 && effort.kept(k: 50) < 350)
+    #expect(effort.kept(k: 50) == 317 && effort.kept(k: 5) == 317)
     for k in [1, 50, 500, 2048] { #expect(SearchEffort(reach: 0, kept: 0).kept(k: k) > k) }
     #expect(SearchEffort(reach: 0, kept: 8000).kept(k: 2048) == SearchScratch.keptCountMax)
   }

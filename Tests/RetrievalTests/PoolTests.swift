@@ -20,7 +20,7 @@ struct PoolTests {
             places: first, scores: values, bins: counts, capacity: capacity, held: 0, keep: 0, inside: 0,
             bin: 0,
             shift: 0, base: 0, floor: 0)
-          mk_pool_begin(&pool, keep, (scores.max() ?? 0) + 1, scores.min() ?? 0)
+          mk_pool_begin(&pool, keep)
           for begin in stride(from: 0, to: scores.count, by: batch) {
             var added = 0
             for place in begin..<min(scores.count, begin + batch) where scores[place] >= pool.floor {
@@ -50,6 +50,46 @@ struct PoolTests {
       }
       #expect(found.count >= min(keep, scores.count) && found.count <= capacity)
       #expect(Set(found).count == found.count)
+    }
+  }
+
+  @Test("what comes may be far better than what came", arguments: [1, 1000])
+  func rising(step: Int32) {
+    var random = SplitMix(seed: UInt64(step))
+    var scores: [Int32] = []
+    for place in 0..<5000 {
+      let level = Int32(place / 500)
+      scores.append(level * level * step * 100 + Int32.random(in: 0...50, using: &random))
+    }
+    let sorted = scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }
+    let found = run(scores, keep: 100, batch: 100, capacity: 1000)
+    #expect(Set(sorted.prefix(100).map { UInt32($0) }).isSubset(of: found))
+    // What is left over is of about the last worth.
+    #expect(found.count < 600 && found.allSatisfy { $0 >= 4000 })
+  }
+
+  @Test("the floor is the score of all when all are alike, and there is none before enough are held")
+  func floors() {
+    for count in [49, 50, 51] {
+      var places = [UInt32](repeating: 0, count: 300)
+      var scores = [Int32](repeating: -7, count: 300)
+      var bins = [UInt32](repeating: 0, count: Int(MK_POOL_BINS))
+      let floor = places.withUnsafeMutableBufferPointer { places in
+        scores.withUnsafeMutableBufferPointer { scores in
+          bins.withUnsafeMutableBufferPointer { bins -> Int32? in
+            guard let first = places.baseAddress, let values = scores.baseAddress,
+              let counts = bins.baseAddress
+            else { return nil }
+            var pool = mk_pool(
+              places: first, scores: values, bins: counts, capacity: 300, held: 0, keep: 0, inside: 0, bin: 0,
+              shift: 0, base: 0, floor: 0)
+            mk_pool_begin(&pool, 50)
+            mk_pool_take(&pool, count, 1)
+            return pool.floor
+          }
+        }
+      }
+      #expect(floor == (count < 50 ? .min : -7))
     }
   }
 

@@ -1,4 +1,5 @@
 import Base
+import CKernels
 import Testing
 
 @testable import Retrieval
@@ -59,15 +60,42 @@ struct SearchFilterTests {
     }
   }
 
-  @Test("lists are probed until enough titles pass the filter", arguments: [2, 4, 40])
+  @Test("with a filter more lists are looked into, but only as many as it takes", arguments: [2, 4, 40])
   func probes(every: Int) throws {
     let built = try SearchTests.tailed.get()
     let allowed = random(oneOf: every)
+    var lists = 0
     for query in Self.queries {
-      let without = built.find(query, k: 100).outcome.probedListCount
-      #expect(find(built, query, k: 100, allowed: allowed).outcome.probedListCount > without)
+      let effort = wider(built.index.effort)
+      let without = built.find(query, k: 100, effort: effort).outcome.probedListCount
+      let probed = find(built, query, k: 100, effort: effort, allowed: allowed).outcome.probedListCount
+      #expect(probed > without)
+      lists += probed
     }
+    #expect(every > 4 || lists < built.index.listCount * Self.queries.count * 3 / 4)
     #expect(meanRecall(built, k: 100, allowed: allowed) > 0.93)
+  }
+
+  @Test("with a filter fewer candidates are kept, the fewer the less passes, and more than are wanted")
+  func kept() throws {
+    let built = try SearchTests.whole.get()
+    let scratch = SearchScratch()
+    var kept: [Int] = []
+    for every in [1, 4, 20] {
+      _ = bitmap(every == 1 ? .init(repeating: true, count: Self.titleCount) : random(oneOf: every))
+        .withUnsafeBufferPointer { words in
+          Self.queries[0].withUnsafeBufferPointer { query in
+            built.index.search(
+              query, k: 100, effort: SearchEffort(reach: 0.2, kept: 2000),
+              allowed: words.baseAddress.map {
+                OrdinalFilter(words: $0, bitCount: Self.titleCount, allowedCount: .max)
+              }, time: SystemTime(), scratch: scratch)
+          }
+        }
+      kept.append(scratch.pool.pointee.keep)
+    }
+    #expect(kept[0] == SearchEffort(reach: 0, kept: 2000).kept(k: 100))
+    #expect(kept[1] < kept[0] && kept[2] < kept[1] && kept[2] >= 148)
   }
 
   @Test(

@@ -93,6 +93,7 @@ struct SearchTests {
             * lists.spreads[list]
         }
         ranks.sort(by: >)
+        #expect(reach > 0 || outcome.probedListCount < index.listCount)
         guard outcome.probedListCount < index.listCount else { continue }
         // Candidates' scores, by their codes, are about the true ones; so is the worst that is kept.
         let scores = built.truth(query, k: kept).map { ordinal in
@@ -184,7 +185,8 @@ struct SearchTests {
       query[3] = bad
       #expect(built.find(query).outcome == SearchOutcome())
     }
-    #expect(built.find([Float](repeating: 0, count: 32)).ordinals.count == 50)
+    let zeros = built.find([Float](repeating: 0, count: 32))
+    #expect(zeros.ordinals.count == 50 && zeros.outcome.scannedCount < 5000, "all are alike")
     #expect(built.find([Float](repeating: 0x1p-149, count: 32)).ordinals.count == 50)
     #expect(built.find(Self.queries[0], k: 0).ordinals.isEmpty)
     #expect(

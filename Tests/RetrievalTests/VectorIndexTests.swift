@@ -134,6 +134,7 @@ struct VectorIndexTests {
     var draft = Draft()
     draft.curve = [
       0.5, .nan, 1, 0, 1, 0.5, 1, .infinity, 0, 1, 0.5, 1e9, 1, 0, 1, 0.5, 1, 700, 0, 3, 0.5, 1, 0, 0, 1,
+      -.infinity, 1, 700, 0, 1, 1.5, 1, 700, 0, 1,
       0.9, 2, 700, 1, 1, 3,
     ]
     #expect(

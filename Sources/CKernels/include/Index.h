@@ -91,9 +91,11 @@ typedef struct mk_pool {
   // The lowest score of bin 0, and the score that candidates must have from here on.
   int32_t base, floor;
 } mk_pool;
+// The shift of bins as long as fewer than `keep` are held.
+#define MK_POOL_UNSPREAD (-1)
 
-// `top` is above nearly all scores, and above it and below `low` none is worth telling apart.
-void mk_pool_begin(mk_pool *pool, size_t keep, int32_t top, int32_t low);
+// The bins are spread over what is held as soon as that is enough. At least one must be kept.
+void mk_pool_begin(mk_pool *pool, size_t keep);
 // Counts the `added` candidates that stand behind those held, and raises the floor. Room for `next` more is made.
 void mk_pool_take(mk_pool *pool, size_t added, size_t next);
 // Lets go of all that are below the floor. At most `limit` stay: of equals those at lower places.
