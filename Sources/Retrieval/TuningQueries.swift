@@ -22,7 +22,7 @@ struct TuningQueries<Source: VectorSource> {
   /// Lists of a taste, each number as often. More where there are more lists: a taste is a share of the titles, which lists
   /// divide more finely the more they are.
   private var tasteSizes: [Int] {
-    let finer = max(1, (Float(centroids.count) / 2000).squareRoot())
+    let finer = max(1, Float(centroids.count) / 2000)
     return [4, 5, 6, 7, 8, 10, 13, 16].map { Int(($0 * finer).rounded()) }
   }
 
