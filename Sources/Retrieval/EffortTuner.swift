@@ -3,10 +3,10 @@ internal import CKernels
 
 /// Measures what efforts reach on queries that the index was not built from, by searching with them.
 package struct EffortTuner {
-  private var index: VectorIndex
-  private let queries: [Float]
-  private let k: Int
-  private let scratch = SearchScratch()
+  let index: VectorIndex
+  let queries: [Float]
+  let k: Int
+  let scratch = SearchScratch()
   private let truth: [[UInt64]]
   private let coverage: ListCoverage
 
@@ -29,8 +29,9 @@ package struct EffortTuner {
     coverage =
       spreadWeight.map { ListCoverage(index, queries: queries, truth: truth, spreadWeight: $0) }
       ?? .best(index, queries: queries, truth: truth)
+    var index = index
+    index.spreadWeight = coverage.spreadWeight
     self.index = index
-    self.index.spreadWeight = coverage.spreadWeight
   }
 
   // MARK: Efforts
@@ -68,7 +69,7 @@ package struct EffortTuner {
   }
 
   private static var keptCounts: [Int] { [560, 640, 740, 860, 1000, 1200, 1500, 2000, 2800, 4000] }
-  private static var recallEnough: Float { 0.997 }
+  static var recallEnough: Float { 0.997 }
 
   /// Recall with and without refining, and what it costs, about, in nanoseconds.
   private func measure(reach: Float, kept: Int) -> [(point: EffortPoint, cost: Double)] {
@@ -106,13 +107,13 @@ package struct EffortTuner {
   }
 
   /// Refining finds all that are among the candidates, or nearly.
-  private func foundAmongHeld(_ isFound: (UInt32) -> Bool) -> Int {
+  func foundAmongHeld(_ isFound: (UInt32) -> Bool) -> Int {
     let pool = scratch.pool
     return (0..<pool.pointee.held).count { isFound(index.ordinals[Int(pool.pointee.places[$0])]) }
   }
 
   /// Searches for each query; `body` has what was found, whether an ordinal is among the neighbours, and how many those are.
-  private func forEachQuery(
+  func forEachQuery(
     of index: PartitionedIndex, effort: SearchEffort, allowed: OrdinalFilter? = nil, truth: [[UInt64]],
     body: (SearchOutcome, (UInt32) -> Bool, Int) -> Void
   ) {
@@ -129,7 +130,7 @@ package struct EffortTuner {
   }
 
   /// What refining leaves of the loss of rows of bytes, at most.
-  private static var refinedLoss: Float { 0.001 }
+  static var refinedLoss: Float { 0.001 }
 
   private static func frontier(_ seen: [(point: EffortPoint, cost: Double)]) -> [EffortPoint] {
     // Steps of a thousandth near the top and of a hundredth below: as many as the segment has room for.
@@ -149,72 +150,5 @@ package struct EffortTuner {
       curve.append(last.point)
     }
     return curve
-  }
-
-  // MARK: Filters
-
-  /// What a filter that lets one of ``FilterLaw/sparseShare`` pass must add to the reach of an effort for its recall; nothing
-  /// where that can't be said.
-  func filterLaw(_ source: some VectorSource, effort: SearchEffort, threads: Int, recall: Float) -> FilterLaw
-  {
-    guard effort.reach.isFinite, let sparse = sparseTruth(source, threads: threads) else {
-      return FilterLaw()
-    }
-    let wanted = min(recall + Self.sparseSurplus, Self.recallEnough)
-    // By halves: recall rises with the reach.
-    var (low, high) = (-Self.sparseReachTried, Self.sparseReachTried)
-    guard sparseRecall(FilterLaw(sparseReach: high), effort, sparse) >= wanted else { return FilterLaw() }
-    for _ in 0..<10 {
-      let law = FilterLaw(sparseReach: (low + high) / 2)
-      let isEnough = sparseRecall(law, effort, sparse) >= wanted
-      (low, high) = isEnough ? (low, law.sparseReach) : (law.sparseReach, high)
-    }
-    return FilterLaw(sparseReach: high)
-  }
-
-  private static var sparseReachTried: Float { 0.25 }
-  /// Queries that come lose so much more than these do when few titles pass.
-  private static var sparseSurplus: Float { 0.007 }
-
-  /// A bitmap of one title of so many, and the queries' neighbours among those.
-  struct SparseTruth {
-    var words: [UInt64]
-    var keys: [[UInt64]]
-  }
-
-  /// `nil` when they are too few to say anything.
-  func sparseTruth(_ source: some VectorSource, threads: Int) -> SparseTruth? {
-    let step = FilterLaw.sparseShare
-    let sparse = SparseVectors(source: source, step: step)
-    guard sparse.count >= FilterLaw.sparseCountMin else { return nil }
-    var words = [UInt64](repeating: 0, count: (index.count + 63) / 64)
-    for ordinal in stride(from: 0, to: sparse.count * step, by: step) {
-      words[ordinal >> 6] |= 1 << UInt64(ordinal & 63)
-    }
-    let keys = ExactNeighbours(source: sparse, queries: queries, k: k, threads: threads).keys { _ in }
-      .map { $0.map { mk_key(mk_key_score($0), mk_key_ordinal($0) * UInt32(step)) } }
-    return SparseTruth(words: words, keys: keys)
-  }
-
-  /// What an effort reaches with a filter and a law for it, on the low side.
-  func sparseRecall(_ law: FilterLaw, _ effort: SearchEffort, _ sparse: SparseTruth) -> Float {
-    var other = index
-    other.filterLaw = law
-    let alone = PartitionedIndex(alone: other)
-    var plain = effort
-    plain.refines = false
-    var shares = Shares()
-    sparse.words.withUnsafeBufferPointer { words in
-      guard let start = words.baseAddress else { return }
-      let allowed = OrdinalFilter(words: start, bitCount: index.count, allowedCount: .max)
-      forEachQuery(of: alone, effort: plain, allowed: allowed, truth: sparse.keys) {
-        outcome, isFound, count in
-        let found =
-          effort.refines
-          ? foundAmongHeld(isFound) : (0..<outcome.count).count { isFound(scratch.ordinals[$0]) }
-        shares.add(found, of: count)
-      }
-    }
-    return effort.refines ? shares.low - Self.refinedLoss : shares.low
   }
 }

@@ -26,7 +26,8 @@ struct IndexHead {
       UInt32(turnedCount), effort.reach.bitPattern, UInt32(effort.kept), effort.refines ? 1 : 0,
       UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32),
       spreadWeight.bitPattern,
-      UInt32(effort.lists), filterLaw.sparseReach.bitPattern, 0, 0,
+      UInt32(effort.lists), filterLaw.chanceReach.bitPattern,
+      filterLaw.listsReach.bitPattern, 0,
     ]
   }
 }
@@ -42,7 +43,8 @@ extension IndexHead {
     effort = SearchEffort(
       reach: Float(bitPattern: words[6]), kept: Int(words[7]), refines: words[8] != 0, lists: Int(words[12]))
     spreadWeight = Float(bitPattern: words[11])
-    filterLaw = FilterLaw(sparseReach: Float(bitPattern: words[13]))
+    filterLaw = FilterLaw(
+      chanceReach: Float(bitPattern: words[13]), listsReach: Float(bitPattern: words[14]))
     digest = UInt64(words[9]) | UInt64(words[10]) << 32
   }
 
@@ -63,8 +65,10 @@ extension IndexHead {
     guard spreadWeight >= 0, spreadWeight <= Self.spreadWeightMax else {
       throw Refusal(.unreadable, at: place, "has lists' spread count \(spreadWeight) times")
     }
-    guard abs(filterLaw.sparseReach) <= FilterLaw.sparseReachMax else {
-      throw Refusal(.unreadable, at: place, "has filters reach \(filterLaw.sparseReach) further")
+    guard filterLaw.isSound else {
+      throw Refusal(
+        .unreadable, at: place,
+        "has filters reach \(filterLaw.chanceReach) and \(filterLaw.listsReach) further")
     }
     guard effort.isSound(listCount: listCount) else {
       throw Refusal(

@@ -8,30 +8,34 @@ extension Search {
   /// Lists that are ranked at first: some more than usual, as half of all searches need, and with a filter more by the power
   /// of five eighths, as was seen. Twice as many each time that those don't do.
   var listsAtFirst: Int {
-    let root = allowedShare.squareRoot()
+    let root = (allowedShare ?? 1).squareRoot()
     let usual = Int(Float(effort.lists) / max(0.001, root * root.squareRoot().squareRoot()))
     return min(base.listCount, usual + usual / 4 + Self.listsAtFirstMin)
   }
   static var listsAtFirstMin: Int { 8 }
 
+  /// Titles that tell whether a filter goes by lists.
+  private static var passedEnough: Int { 64 }
+
   /// Fits the search to what the filter has let pass so far.
   mutating func lookAtFilter() {
-    guard let share = seen.share else { return }
+    guard seen.passed >= Self.passedEnough, let share = allowedShare ?? seen.share else { return }
+    let likeness = seen.likeness
     // Where a filter goes by lists it is quicker to ask it first, and to sum the codes of no block without a title.
-    if placed == nil { asksFirst = seen.likeness > 0.3 }
-    // Those that pass lie farther apart, so that codes mistake fewer of them: fewer candidates do. Never more again: what
-    // fell below the floor meanwhile is gone.
+    if placed == nil { asksFirst = likeness > 0.3 }
+    // Those that pass by chance lie farther apart, so that codes mistake fewer of them: fewer candidates do. Never more again:
+    // what fell below the floor meanwhile is gone.
     let (pool, spare) = (scratch.pool, effort.kept(k: k) - k)
-    let fewer = max(min(48, spare), Int(Float(spare) * share.squareRoot().squareRoot()))
-    pool.pointee.keep = min(pool.pointee.keep, k + fewer)
-    setReach(effort.reach + base.filterLaw.reach(share: share))
+    let part = likeness + (1 - likeness) * share.squareRoot().squareRoot()
+    pool.pointee.keep = min(pool.pointee.keep, k + max(min(48, spare), Int(Float(spare) * part)))
+    setReach(effort.reach + base.filterLaw.reach(share: share, likeness: likeness))
   }
 }
 
 /// What a search has seen of its filter: titles or candidates that it was asked about, and those that it let pass.
 struct FilterSeen {
   private var asked = 0
-  private var passed = 0
+  private(set) var passed = 0
   /// Pairs of titles in one list, and those that passed both.
   private var askedPairs = 0
   private var passedPairs = 0

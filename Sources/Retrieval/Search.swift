@@ -16,8 +16,8 @@ struct Search: ~Copyable {
   private let allowed: OrdinalFilter?
   /// The filter by ordinals. Read from here: what `allowed` holds is counted whenever it is copied.
   let allowedWords: UnsafePointer<UInt64>?
-  /// The share of all titles that it lets pass, as whoever made it counted.
-  let allowedShare: Float
+  /// The share of all titles that it lets pass, if whoever made it counted.
+  let allowedShare: Float?
   /// The filter beside the codes: a word a block.
   let placed: UnsafeMutablePointer<UInt64>?
   var clock: SearchClock
@@ -57,8 +57,10 @@ struct Search: ~Copyable {
     self.effort = effort
     self.allowed = allowed
     allowedWords = allowed?.words
-    let allowedCount = min(allowed?.allowedCount ?? index.count, index.count)
-    allowedShare = Float(max(0, allowedCount)) / Float(max(1, index.count))
+    allowedShare = allowed.flatMap {
+      (0...index.count).contains($0.allowedCount)
+        ? Float($0.allowedCount) / Float(max(1, index.count)) : nil
+    }
     placed = allowed?.placed?.words.baseAddress
     asksFirst = placed != nil
     self.clock = clock

@@ -6,7 +6,7 @@ internal import CKernels
 ///
 ///     HEAD  u32 × 16: dimensions, bytes a row, titles, lists, pairs of codes, turned dimensions, tuned reach (f32), kept
 ///           and whether to refine, lists' digest (2 words), weight of lists' spread (f32), lists that the tuned effort
-///           takes, what a filter adds to its reach (f32, ``FilterLaw``), 0, 0
+///           takes, what filters add to its reach (f32 × 2, ``FilterLaw``), 0
 ///     OFFS  u32: lists + 1 places in what follows        ORDN  u32: the ordinal of each place
 ///     ROWS  u8: its row, biased by 128, 64-byte aligned   STEP  u8: which of 256 steps the row counts in
 ///     STPS  f32 × 256: the steps, rising

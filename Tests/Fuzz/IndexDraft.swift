@@ -35,7 +35,7 @@ struct IndexDraft {
     let head = IndexHead(
       dimensions: dimensions, rowStride: stride, titleCount: count, listCount: listCount, pairCount: pairs,
       turnedCount: turned, effort: SearchEffort(reach: 0, kept: 20, lists: 1), spreadWeight: 0.4,
-      filterLaw: FilterLaw(sparseReach: -0.1),
+      filterLaw: FilterLaw(chanceReach: -0.1, listsReach: 0.1),
       digest: base?.digest ?? 1)
     var sections = [
       Self.section("HEAD", head.words), Self.section("OFFS", offsets + [UInt32(count)]),

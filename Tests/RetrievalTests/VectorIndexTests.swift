@@ -103,6 +103,7 @@ struct VectorIndexTests {
     #expect(try refusal { $0.head[11] = Float(-1).bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.head[12] = 3 }?.place == "index section HEAD")
     #expect(try refusal { $0.head[13] = Float(1.5).bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[14] = Float(-1.5).bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.head[13] = Float.nan.bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.head[11] = Float.nan.bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.spreads = [.nan, 0] }?.place == "index section SPRD")

@@ -1,0 +1,118 @@
+internal import Base
+internal import CKernels
+
+/// What filters do to recall, measured by searching with some.
+extension EffortTuner {
+  /// What filters must add to the reach of an effort for its recall; nothing where that can't be said.
+  func filterLaw(_ source: some VectorSource, effort: SearchEffort, threads: Int, recall: Float) -> FilterLaw
+  {
+    guard effort.reach.isFinite else { return FilterLaw() }
+    let wanted = min(recall + Self.surplus, Self.recallEnough)
+    func least(_ ordinals: [UInt32], law: (Float) -> FilterLaw) -> FilterLaw {
+      guard let truth = filterTruth(source, ordinals: ordinals, threads: threads) else { return law(0) }
+      // By halves: recall rises with the reach.
+      var (low, high) = (-Self.reachTried, Self.reachTried)
+      guard recallOf(law(high), effort, truth) >= wanted else { return law(0) }
+      for _ in 0..<11 {
+        let middle = (low + high) / 2
+        (low, high) = recallOf(law(middle), effort, truth) >= wanted ? (low, middle) : (middle, high)
+      }
+      return law(high)
+    }
+    let chance = least(byChance) { FilterLaw(chanceReach: $0) }
+    return least(byLists) { FilterLaw(chanceReach: chance.chanceReach, listsReach: $0) }
+  }
+
+  private static var reachTried: Float { 0.5 }
+  /// Queries that come lose so much more than these do when few titles pass.
+  private static var surplus: Float { 0.007 }
+  /// Fewer titles than so many times k say nothing of the best k of them.
+  private static var countMin: Int { 20 }
+
+  // MARK: Filters
+
+  /// Each twentieth title.
+  var byChance: [UInt32] {
+    stride(from: 0, to: UInt32(index.count), by: FilterLaw.sparseShare).map { $0 }
+  }
+
+  /// The titles of each twentieth group of five lists, or about: as licences of a studio's titles are.
+  var byLists: [UInt32] {
+    guard let centroids = index.centroids else { return [] }
+    let dimensions = index.dimensions
+    let seeds = stride(from: 0, to: index.listCount, by: 5).map { $0 }
+    let rows = seeds.flatMap { centroids.values[$0 * dimensions..<($0 + 1) * dimensions] }
+    let halves = seeds.indices.map { seed in
+      rows[seed * dimensions..<(seed + 1) * dimensions].reduce(0) { $0 + $1 * $1 } / 2
+    }
+    var products = [Float](repeating: 0, count: seeds.count)
+    var ordinals: [UInt32] = []
+    for list in 0..<index.listCount {
+      let centroid = Array(centroids.values[list * dimensions..<(list + 1) * dimensions])
+      mk_active().pointee.dot_floats(rows, dimensions, seeds.count, centroid, dimensions, &products)
+      let nearest = seeds.indices.max { products[$0] - halves[$0] < products[$1] - halves[$1] } ?? 0
+      guard nearest % FilterLaw.sparseShare == 0 else { continue }
+      ordinals += index.ordinals[Int(index.offsets[list])..<Int(index.offsets[list + 1])]
+    }
+    return ordinals.sorted()
+  }
+
+  /// A filter, and the queries' neighbours among what it lets pass.
+  struct FilterTruth: Equatable {
+    var words: [UInt64]
+    var count: Int
+    var keys: [[UInt64]]
+  }
+
+  /// `nil` when the titles are too few to say anything.
+  func filterTruth(_ source: some VectorSource, ordinals: [UInt32], threads: Int) -> FilterTruth? {
+    guard ordinals.count >= Self.countMin * k else { return nil }
+    var words = [UInt64](repeating: 0, count: (index.count + 63) / 64)
+    for ordinal in ordinals { words[Int(ordinal >> 6)] |= 1 << UInt64(ordinal & 63) }
+    let some = SomeVectors(source: source, ordinals: ordinals)
+    let keys = ExactNeighbours(source: some, queries: queries, k: k, threads: threads).keys { _ in }
+      .map { $0.map { mk_key(mk_key_score($0), ordinals[Int(mk_key_ordinal($0))]) } }
+    return FilterTruth(words: words, count: ordinals.count, keys: keys)
+  }
+
+  /// What an effort reaches with a filter and a law for it, on the low side.
+  func recallOf(_ law: FilterLaw, _ effort: SearchEffort, _ truth: FilterTruth) -> Float {
+    var other = index
+    other.filterLaw = law
+    let alone = PartitionedIndex(alone: other)
+    var plain = effort
+    plain.refines = false
+    var shares = Shares()
+    truth.words.withUnsafeBufferPointer { words in
+      guard let start = words.baseAddress else { return }
+      // Never so few that they are scored one by one.
+      let allowed = OrdinalFilter(
+        words: start, bitCount: index.count,
+        allowedCount: max(truth.count, PartitionedIndex.filteredExactCountMax + 1))
+      forEachQuery(of: alone, effort: plain, allowed: allowed, truth: truth.keys) { outcome, isFound, count in
+        let found =
+          effort.refines
+          ? foundAmongHeld(isFound) : (0..<outcome.count).count { isFound(scratch.ordinals[$0]) }
+        shares.add(found, of: count)
+      }
+    }
+    return effort.refines ? shares.low - Self.refinedLoss : shares.low
+  }
+}
+
+/// Some vectors of a source.
+struct SomeVectors<Source: VectorSource>: VectorSource {
+  let source: Source
+  let ordinals: [UInt32]
+
+  var count: Int { ordinals.count }
+  var dimensions: Int { source.dimensions }
+
+  func copy(_ places: Range<Int>, into rows: UnsafeMutableBufferPointer<Float>) {
+    for (row, ordinal) in ordinals[places].enumerated() {
+      let range = row * dimensions..<(row + 1) * dimensions
+      source.copy(
+        Int(ordinal)..<Int(ordinal) + 1, into: UnsafeMutableBufferPointer(rebasing: rows[range]))
+    }
+  }
+}
