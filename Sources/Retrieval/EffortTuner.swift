@@ -79,13 +79,9 @@ package struct EffortTuner {
     var (scanned, rows, probed) = (0, 0, 0)
     forEachQuery(of: alone, effort: effort, truth: truth) { outcome, isFound, neighbourCount in
       plain.add((0..<outcome.count).count { isFound(scratch.ordinals[$0]) }, of: neighbourCount)
-      // Refining finds all that are among the candidates, or nearly.
-      let held = scratch.pool.pointee.held
-      refined.add(
-        (0..<held).count { isFound(index.ordinals[Int(scratch.pool.pointee.places[$0])]) }, of: neighbourCount
-      )
+      refined.add(foundAmongHeld(isFound), of: neighbourCount)
       scanned += outcome.scannedCount
-      rows += held
+      rows += scratch.pool.pointee.held
       probed += outcome.probedListCount
     }
     let queryCount = Double(max(1, truth.count))
@@ -112,6 +108,18 @@ package struct EffortTuner {
     return (0..<pool.pointee.held).count { isFound(index.ordinals[Int(pool.pointee.places[$0])]) }
   }
 
+  private func listSearch(
+    _ query: UnsafeBufferPointer<Float>, of index: PartitionedIndex, effort: SearchEffort,
+    allowed: OrdinalFilter
+  ) -> SearchOutcome {
+    let clock = SearchClock(deadline: .distantFuture, time: SystemTime())
+    guard let start = query.baseAddress,
+      var search = Search(
+        index: index, query: start, k: k, effort: effort, allowed: allowed, clock: clock, scratch: scratch)
+    else { return SearchOutcome() }
+    return search.run()
+  }
+
   /// Searches for each query; `body` has what was found, whether an ordinal is among the neighbours, and how many those are.
   func forEachQuery(
     of index: PartitionedIndex, effort: SearchEffort, allowed: OrdinalFilter? = nil, truth: [[UInt64]],
@@ -121,8 +129,10 @@ package struct EffortTuner {
     for (number, neighbours) in truth.enumerated() {
       for key in neighbours { isTrue[Int(mk_key_ordinal(key)) >> 6] |= 1 << UInt64(mk_key_ordinal(key) & 63) }
       let range = number * index.dimensions..<(number + 1) * index.dimensions
-      let outcome = queries[range].withUnsafeBufferPointer {
-        index.search($0, k: k, effort: effort, allowed: allowed, time: SystemTime(), scratch: scratch)
+      let outcome = queries[range].withUnsafeBufferPointer { query in
+        // With a filter by lists, even if so few pass that they would be scored one by one.
+        allowed.map { listSearch(query, of: index, effort: effort, allowed: $0) }
+          ?? index.search(query, k: k, effort: effort, time: SystemTime(), scratch: scratch)
       }
       body(outcome, { isTrue[Int($0) >> 6] >> UInt64($0 & 63) & 1 == 1 }, neighbours.count)
       for key in neighbours { isTrue[Int(mk_key_ordinal(key)) >> 6] = 0 }

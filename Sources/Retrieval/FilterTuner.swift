@@ -7,12 +7,14 @@ extension EffortTuner {
   func filterLaw(_ source: some VectorSource, effort: SearchEffort, threads: Int, recall: Float) -> FilterLaw
   {
     guard effort.reach.isFinite else { return FilterLaw() }
-    let wanted = min(recall + Self.surplus, Self.recallEnough)
     func least(_ ordinals: [UInt32], law: (Float) -> FilterLaw) -> FilterLaw {
       guard let truth = filterTruth(source, ordinals: ordinals, threads: threads) else { return law(0) }
-      // By halves: recall rises with the reach.
       var (low, high) = (-Self.reachTried, Self.reachTried)
-      guard recallOf(law(high), effort, truth) >= wanted else { return law(0) }
+      let most = recallOf(law(high), effort, truth)
+      guard most >= recall - Self.surplus else { return law(0) }
+      // Codes may lose more than lists do: then nearly all that there is to find.
+      let wanted = min(recall + Self.surplus, most - 0.001)
+      // By halves: recall rises with the reach.
       for _ in 0..<11 {
         let middle = (low + high) / 2
         (low, high) = recallOf(law(middle), effort, truth) >= wanted ? (low, middle) : (middle, high)
@@ -36,8 +38,21 @@ extension EffortTuner {
     stride(from: 0, to: UInt32(index.count), by: FilterLaw.sparseShare).map { $0 }
   }
 
-  /// The titles of each twentieth group of five lists, or about: as licences of a studio's titles are.
+  /// The titles of each twentieth group of five lists, or about: as licences of a studio's titles are. Of two where those are
+  /// too few to say anything.
   var byLists: [UInt32] {
+    let groups = groups
+    var ordinals: [UInt32] = []
+    for residue in 0..<2 where ordinals.count < Self.countMin * k {
+      for list in 0..<groups.count where groups[list] % FilterLaw.sparseShare == residue {
+        ordinals += index.ordinals[Int(index.offsets[list])..<Int(index.offsets[list + 1])]
+      }
+    }
+    return ordinals.sorted()
+  }
+
+  /// The group of each list: that of the nearest among each fifth of them.
+  private var groups: [Int] {
     guard let centroids = index.centroids else { return [] }
     let dimensions = index.dimensions
     let seeds = stride(from: 0, to: index.listCount, by: 5).map { $0 }
@@ -46,20 +61,17 @@ extension EffortTuner {
       rows[seed * dimensions..<(seed + 1) * dimensions].reduce(0) { $0 + $1 * $1 } / 2
     }
     var products = [Float](repeating: 0, count: seeds.count)
-    var ordinals: [UInt32] = []
-    for list in 0..<index.listCount {
+    return (0..<index.listCount).map { list in
       let centroid = Array(centroids.values[list * dimensions..<(list + 1) * dimensions])
       mk_active().pointee.dot_floats(rows, dimensions, seeds.count, centroid, dimensions, &products)
-      let nearest = seeds.indices.max { products[$0] - halves[$0] < products[$1] - halves[$1] } ?? 0
-      guard nearest % FilterLaw.sparseShare == 0 else { continue }
-      ordinals += index.ordinals[Int(index.offsets[list])..<Int(index.offsets[list + 1])]
+      return seeds.indices.max { products[$0] - halves[$0] < products[$1] - halves[$1] } ?? 0
     }
-    return ordinals.sorted()
   }
 
   /// A filter, and the queries' neighbours among what it lets pass.
   struct FilterTruth: Equatable {
     var words: [UInt64]
+    /// Titles that pass.
     var count: Int
     var keys: [[UInt64]]
   }
@@ -85,10 +97,7 @@ extension EffortTuner {
     var shares = Shares()
     truth.words.withUnsafeBufferPointer { words in
       guard let start = words.baseAddress else { return }
-      // Never so few that they are scored one by one.
-      let allowed = OrdinalFilter(
-        words: start, bitCount: index.count,
-        allowedCount: max(truth.count, PartitionedIndex.filteredExactCountMax + 1))
+      let allowed = OrdinalFilter(words: start, bitCount: index.count, allowedCount: truth.count)
       forEachQuery(of: alone, effort: plain, allowed: allowed, truth: truth.keys) { outcome, isFound, count in
         let found =
           effort.refines

@@ -122,7 +122,8 @@ package enum IndexBuilder {
     if let effort = curve.effort(recall: options.recallTarget) {
       head.effort = effort
       head.filterLaw = tuner.filterLaw(
-        source, effort: effort, threads: options.threads, recall: curve.recall(of: effort) ?? 0)
+        source, effort: effort, threads: options.threads,
+        recall: curve.recall(of: effort) ?? options.recallTarget)
       summary.effort = effort
       summary.recall = min(options.recallTarget, curve.last?.recall ?? 0)
     }

@@ -7,7 +7,8 @@ package struct OrdinalFilter {
   package let words: UnsafePointer<UInt64>
   /// Ordinals that the bitmap speaks of: at least the generation's count.
   package let bitCount: Int
-  /// Bits that are set, or about: decides between searching and scoring all that pass.
+  /// Bits that are set, or about: decides between searching and scoring all that pass, and how a search begins. More than
+  /// there are titles: not known.
   package let allowedCount: Int
   /// The same in the order of the index, if it was made.
   package let placed: PlacedFilter?

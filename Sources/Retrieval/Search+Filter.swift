@@ -19,8 +19,9 @@ extension Search {
 
   /// Fits the search to what the filter has let pass so far.
   mutating func lookAtFilter() {
-    guard seen.passed >= Self.passedEnough, let share = allowedShare ?? seen.share else { return }
-    let likeness = seen.likeness
+    guard seen.passed >= Self.passedEnough, let seenShare = seen.share else { return }
+    // More passes near the query where it is one for whom the filter was made; less may only not have come yet.
+    let (share, likeness) = (max(seenShare, allowedShare ?? 0), seen.likeness)
     // Where a filter goes by lists it is quicker to ask it first, and to sum the codes of no block without a title.
     if placed == nil { asksFirst = likeness > 0.3 }
     // Those that pass by chance lie farther apart, so that codes mistake fewer of them: fewer candidates do. Never more again:

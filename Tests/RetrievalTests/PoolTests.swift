@@ -28,7 +28,9 @@ struct PoolTests {
               pool.scores[pool.held + added] = scores[place]
               added += 1
             }
+            let floor = pool.floor
             mk_pool_take(&pool, added, batch)
+            if pool.floor < floor { Issue.record("the floor fell from \(floor) to \(pool.floor)") }
           }
           mk_pool_finish(&pool, min(limit, capacity))
           return (0..<pool.held).map { pool.places[$0] }.sorted()

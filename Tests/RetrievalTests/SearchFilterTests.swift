@@ -76,26 +76,51 @@ struct SearchFilterTests {
     #expect(meanRecall(built, k: 100, allowed: allowed) > 0.93)
   }
 
-  @Test("with a filter fewer candidates are kept, the fewer the less passes, and more than are wanted")
-  func kept() throws {
+  /// Candidates that the pool kept, of a search for the first query.
+  private func kept(_ allowed: [Bool], counted: Bool, isPlaced: Bool = false) throws -> Int {
     let built = try SearchTests.whole.get()
     let scratch = SearchScratch()
-    var kept: [Int] = []
-    for every in [1, 4, 20] {
-      _ = bitmap(every == 1 ? .init(repeating: true, count: Self.titleCount) : random(oneOf: every))
-        .withUnsafeBufferPointer { words in
-          Self.queries[0].withUnsafeBufferPointer { query in
-            built.index.search(
-              query, k: 100, effort: SearchEffort(reach: 0.2, kept: 2000),
-              allowed: words.baseAddress.map {
-                OrdinalFilter(words: $0, bitCount: Self.titleCount, allowedCount: .max)
-              }, time: SystemTime(), scratch: scratch)
-          }
-        }
-      kept.append(scratch.pool.pointee.keep)
+    let words = bitmap(allowed)
+    _ = words.withUnsafeBufferPointer { words in
+      Self.queries[0].withUnsafeBufferPointer { query in
+        built.index.search(
+          query, k: 100, effort: SearchEffort(reach: 0.2, kept: 2000),
+          allowed: words.baseAddress.map {
+            OrdinalFilter(
+              words: $0, bitCount: Self.titleCount, allowedCount: counted ? nil : .max,
+              placed: isPlaced ? built.index.placed($0) : nil)
+          }, time: SystemTime(), scratch: scratch)
+      }
     }
-    #expect(kept[0] == SearchEffort(reach: 0, kept: 2000).kept(k: 100))
-    #expect(kept[1] < kept[0] && kept[2] < kept[1] && kept[2] >= 148)
+    return scratch.pool.pointee.keep
+  }
+
+  @Test("with a filter fewer candidates are kept, the fewer the less passes, and more than are wanted")
+  func kept() throws {
+    let all = SearchEffort(reach: 0, kept: 2000).kept(k: 100)
+    #expect(try kept(.init(repeating: true, count: Self.titleCount), counted: true) == all)
+    let some = try [2, 4, 20].map { try kept(random(oneOf: $0), counted: false) }
+    #expect(some[0] < all && some[1] < some[0] && some[2] < some[1] && some[2] >= 148)
+    #expect(abs(try kept(random(oneOf: 2), counted: true) - some[0]) < all / 50)
+  }
+
+  @Test(
+    "a filter by lists, or one that lets all pass near the query, keeps as many as none",
+    arguments: [false, true])
+  func keptNearby(isPlaced: Bool) throws {
+    let all = SearchEffort(reach: 0, kept: 2000).kept(k: 100)
+    let built = try SearchTests.whole.get()
+    let index = built.parts[0].index
+    var halves = [Bool](repeating: false, count: Self.titleCount)
+    for list in 0..<index.listCount where list % 2 == 0 {
+      for place in index.offsets[list]..<index.offsets[list + 1] {
+        halves[Int(index.ordinals[Int(place)])] = true
+      }
+    }
+    #expect(try kept(halves, counted: true, isPlaced: isPlaced) > all * 9 / 10)
+    let near = Set(built.truth(Self.queries[0], k: 5000))
+    let inside = (0..<UInt32(Self.titleCount)).map { near.contains($0) }
+    #expect(try kept(inside, counted: true, isPlaced: isPlaced) > all * 9 / 10)
   }
 
   @Test(

@@ -94,7 +94,7 @@ typedef struct mk_pool {
 // The shift of bins as long as fewer than `keep` are held.
 #define MK_POOL_UNSPREAD (-1)
 
-// The bins are spread over what is held as soon as that is enough. At least one must be kept.
+// The bins are spread over what is held as soon as that is enough. At least one must be kept; scores lie within 2^24 of 0.
 void mk_pool_begin(mk_pool *pool, size_t keep);
 // Counts the `added` candidates that stand behind those held, and raises the floor. Room for `next` more is made.
 void mk_pool_take(mk_pool *pool, size_t added, size_t next);
