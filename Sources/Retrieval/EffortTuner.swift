@@ -40,29 +40,33 @@ package struct EffortTuner {
   package func curve(progress: (Double) -> Void) -> [EffortPoint] {
     var seen: [(point: EffortPoint, cost: Double)] = []
     var lists = 4
-    var best: Float = 0
     var reach = -Float.infinity
+    var reachedWith: [Int: Float] = [:]
+    var keptMax = Int.max
     while true {
       let count = min(lists, index.listCount)
       lists = max(lists + 1, lists * 6 / 5)
       // Where all lists are alike, more of them take no more reach, until all are taken.
       if coverage.reach(lists: count) == reach, count < index.listCount { continue }
       reach = coverage.reach(lists: count)
-      let bestBefore = best
       var sum: Float = 0
-      for kept in Self.keptCounts {
+      var gains = false
+      for kept in Self.keptCounts where kept <= keptMax {
         let measured = measure(reach: reach, kept: kept)
         seen.append(contentsOf: measured)
-        best = max(best, measured.map(\.point.recall).max() ?? 0)
-        // More candidates bring nothing more.
+        let best = measured.map(\.point.recall).max() ?? 0
+        gains = gains || best > reachedWith[kept, default: 0] + 0.0003
+        reachedWith[kept] = best
+        // More candidates bring nothing more, now or from here on.
+        if best >= Self.recallEnough { keptMax = kept }
         let reached = measured.reduce(0) { $0 + $1.point.recall }
         if reached < sum + 0.0005 { break }
         sum = reached
       }
+      let best = reachedWith.values.max() ?? 0
       progress(min(Double(best), 0.99))
-      if best >= Self.recallEnough || count == index.listCount { break }
-      // More lists bring hardly more: what is missing, codes lose.
-      if best >= 0.99, best < bestBefore + 0.0003 { break }
+      // More lists bring nothing: what is missing, codes lose.
+      if count == index.listCount || best >= 0.99 && !gains { break }
     }
     progress(1)
     return Self.frontier(seen)
@@ -140,7 +144,7 @@ package struct EffortTuner {
   }
 
   /// What refining leaves of the loss of rows of bytes, at most.
-  static var refinedLoss: Float { 0.001 }
+  static var refinedLoss: Float { 0.0015 }
 
   private static func frontier(_ seen: [(point: EffortPoint, cost: Double)]) -> [EffortPoint] {
     // Steps of a thousandth near the top and of a hundredth below: as many as the segment has room for.
