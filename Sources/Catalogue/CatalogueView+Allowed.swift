@@ -35,6 +35,7 @@ extension CatalogueView {
     for (part, offset) in [(base, 0)] + (tail.map { [($0, base.count)] } ?? []) {
       for local in 0..<part.count {
         let ordinal = offset + local
+        if local % LongLoop.stepCount == 0 { LongLoop.giveWay() }
         guard stat.live[ordinal >> 6] >> UInt64(ordinal & 63) & 1 == 1,
           part.facts(local).maturity <= maturityMax,
           part.licences.covers(local, country.word, from: from, through: through, boundary: &boundary)

@@ -30,6 +30,7 @@ extension CatalogueView {
     precondition(allowed.map { $0.count == count } ?? true, "the bitmap is of another generation")
     var heap = TopHeap(limit: limit)
     for word in 0..<stat.live.count {
+      if word % (LongLoop.stepCount / 64) == 0 { LongLoop.giveWay() }
       var bits = stat.live[word]
       if let allowed { bits &= allowed.words[word] }
       while bits != 0 {

@@ -69,7 +69,10 @@ extension Generation {
 extension CatalogueView {
   fileprivate var liveBitmap: Bitmap {
     var live = Bitmap(count: count)
-    for ordinal in 0..<UInt32(count) where isLive(ordinal) { live[Int(ordinal)] = true }
+    for ordinal in 0..<UInt32(count) {
+      if ordinal % UInt32(LongLoop.stepCount) == 0 { LongLoop.giveWay() }
+      if isLive(ordinal) { live[Int(ordinal)] = true }
+    }
     return live
   }
 }
