@@ -92,7 +92,7 @@ enum IndexBench {
       // Another k than the build's: measured anew, with lists ranked as they are in a search.
       let tuning = try Matrix<Float>(path: arguments[place + 1], descriptor: "<f4")
       let tuner = EffortTuner(
-        index, vectors, queries: Array(tuning.values), k: k, threads: 1, spreadWeight: index.spreadWeight
+        index, vectors, queries: tuning.copy(), k: k, threads: 1, spreadWeight: index.spreadWeight
       ) { _ in }
       curve = tuner.curve { _ in }
     }

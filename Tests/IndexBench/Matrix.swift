@@ -34,6 +34,9 @@ struct Matrix<Element: BitwiseCopyable> {
       count: shape[0] * shape[1])
   }
 
+  /// All values, which outlive the file's mapping.
+  func copy() -> [Element] { withExtendedLifetime(mapped) { Array(values) } }
+
   func row(_ index: Int) -> UnsafeBufferPointer<Element> {
     UnsafeBufferPointer(rebasing: values[index * columnCount..<(index + 1) * columnCount])
   }
