@@ -23,6 +23,16 @@ const mk_index_kernels *mk_index_active(void) {
   return kernels ? kernels : &mk_scalar_index;
 }
 
+void mk_fetch_lists(const mk_middles *middles, const mk_list *lists, size_t count) {
+  for (size_t i = 0; i < count && i < MK_LISTS_AHEAD; i++) mk_fetch_middles(middles, lists + i);
+}
+
+void mk_fetch_blocks(const mk_codes *codes, const uint32_t *ordinals, const mk_blocks *blocks) {
+  if (codes) mk_fetch_rest(codes, 0, blocks);
+  for (size_t i = 0; i < blocks->count && ordinals; i++)
+    mk_fetch_bytes(ordinals + blocks->place[i], MK_BLOCK * sizeof *ordinals);
+}
+
 float mk_quantise_query(const float *query, size_t dims, size_t stride, int8_t *high, int8_t *low) {
   const float reach = 127 * 128;
   float largest = 0;

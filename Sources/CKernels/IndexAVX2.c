@@ -74,14 +74,57 @@ INLINE uint32_t half_bits(const uint16_t *sums, __m256i least) {
   return bits;
 }
 
-// Sums a block, and tells which of its titles, of which there are `count`, have `least`.
-INLINE uint64_t sum_block(const uint8_t *codes, size_t title, size_t count, size_t pairs, const uint8_t *tables,
-                          __m256i least, const mk_ahead *ahead, uint16_t *sums) {
-  const uint8_t *block = codes + title * pairs;
-  sum_half(block, pairs, tables, title < ahead->count ? ahead->codes + title * pairs : block, sums);
-  sum_half(block + 32, pairs, tables, block, sums + 32);
-  uint64_t bits = half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32;
-  return count - title < MK_BLOCK ? bits & (((uint64_t)1 << (count - title)) - 1) : bits;
+// Products of four blocks from `block` on; of those that are there.
+INLINE __m128i products_of(const mk_middles *middles, const uint8_t *row, size_t block, size_t blocks) {
+  __m256i sum = _mm256_setzero_si256();
+  for (size_t d = 0; d < middles->width; d += 4) {
+    const uint8_t *four = row + d * blocks + 4 * block;
+    __m128i bytes;
+    if (blocks - block >= 4) {
+      bytes = _mm_loadu_si128((const __m128i *)four);
+    } else {
+      uint8_t some[16] = {0};
+      memcpy(some, four, 4 * (blocks - block));
+      bytes = _mm_loadu_si128((const __m128i *)some);
+    }
+    int32_t query;
+    memcpy(&query, middles->query + d, sizeof query);
+    sum = _mm256_add_epi32(
+        sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(bytes), _mm256_cvtepi8_epi16(_mm_set1_epi32(query))));
+  }
+  return _mm_hadd_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+}
+
+INLINE void choose_some(const mk_middles *middles, const mk_list *list, size_t first, size_t some, float least,
+                        mk_blocks *out) {
+  size_t blocks = (list->titles + MK_BLOCK - 1) / MK_BLOCK;
+  const uint8_t *row = middles->rows + list->number * middles->width;
+  for (size_t block = first; block < first + some; block += 4) {
+    int32_t dots[4];
+    _mm_storeu_si128((__m128i *)dots, products_of(middles, row, block, blocks));
+    for (size_t b = block; b < block + 4 && b < first + some; b++) {
+      float value = fmaf((float)(dots[b - block] - middles->bias), middles->unit, list->score);
+      if (fmaf(middles->spreads[list->number + b], middles->weight, value) > least)
+        mk_add_block(list, b, mk_whole(value), out);
+    }
+  }
+}
+
+TARGET static void choose(const mk_middles *middles, const mk_list *lists, size_t end, float least, float list_least,
+                          size_t wanted, mk_cursor *cursor, mk_blocks *out) {
+  mk_choose(choose_some, middles, lists, end, least, list_least, wanted, cursor, out);
+}
+
+// Sums a block, and tells which of its titles have what they need.
+INLINE uint64_t sum_block(const mk_codes *codes, const mk_blocks *blocks, size_t i, int32_t needed,
+                          const mk_blocks *ahead, uint16_t *sums) {
+  size_t bytes = codes->pairs * MK_BLOCK;
+  const uint8_t *code = codes->codes + blocks->number[i] * bytes;
+  const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
+  sum_half(code, codes->pairs, codes->tables,
+           i < ahead->count ? codes->codes + ahead->number[i] * bytes : code, sums);
+  sum_half(code + 32, codes->pairs, codes->tables, code, sums + 32);
+  return blocks->open[i] & (half_bits(sums, least) | (uint64_t)half_bits(sums + 32, least) << 32);
 }
 
 // Writes the titles whose bits are set; `sums` has one for each bit.
@@ -106,44 +149,40 @@ INLINE uint64_t ask(uint64_t bits, const uint32_t *ordinals, const uint64_t *all
   return open;
 }
 
-TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *open, const mk_ahead *ahead, uint32_t first,
-                          uint32_t *places, int32_t *scores) {
-  int32_t needed = mk_needed(floor, offset);
-  if (needed > 65535) return 0;
-  const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
+TARGET static void ask_first(const uint64_t *placed, const uint32_t *ordinals, const uint64_t *allowed,
+                             mk_blocks *blocks, mk_seen *seen) {
+  uint64_t open[MK_TOGETHER];
+  for (size_t i = 0; i < blocks->count; i++)
+    open[i] = placed ? placed[blocks->number[i]] : ask(blocks->open[i], ordinals + blocks->place[i], allowed);
+  mk_leave_open(open, blocks, seen);
+}
+
+// `ordinals` is NULL where nothing is asked.
+INLINE size_t scan_some(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, const mk_blocks *ahead,
+                        const uint32_t *ordinals, const uint64_t *allowed, uint32_t *places, int32_t *scores) {
   size_t written = 0;
-  for (size_t title = 0; title < count; title += MK_BLOCK) {
-    uint64_t wanted = open ? open[title / MK_BLOCK] : ~(uint64_t)0;
-    if (!wanted) {
-      mk_fetch_block(ahead, title, pairs);
-      continue;
-    }
+  for (size_t i = 0; i < blocks->count; i++) {
+    if (ordinals && i < ahead->count) mk_fetch_bytes(ordinals + ahead->place[i], MK_BLOCK * sizeof *ordinals);
+    int32_t needed = mk_needed(floor, blocks->offset[i]);
     uint16_t sums[MK_BLOCK];
-    uint64_t bits = wanted & sum_block(codes, title, count, pairs, tables, least, ahead, sums);
-    written += emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
+    uint64_t bits = sum_block(codes, blocks, i, needed, ahead, sums);
+    if (needed > 65535) continue;
+    if (ordinals) bits = ask(bits, ordinals + blocks->place[i], allowed);
+    written += emit(bits, sums, blocks->offset[i], blocks->place[i], places + written, scores + written);
   }
+  mk_fetch_rest(codes, blocks->count, ahead);
   return written;
 }
 
-TARGET static size_t scan_asking(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables,
-                                 int32_t floor, int32_t offset, const uint32_t *ordinals, const uint64_t *allowed,
-                                 const mk_ahead *ahead, uint32_t first, uint32_t *places, int32_t *scores,
-                                 size_t *asked) {
-  int32_t needed = mk_needed(floor, offset);
-  *asked = 0;
-  if (needed > 65535) return 0;
-  const __m256i least = _mm256_set1_epi16((int16_t)(uint16_t)needed);
-  size_t written = 0;
-  for (size_t title = 0; title < count; title += MK_BLOCK) {
-    if (title < ahead->count) mk_fetch_bytes(ahead->ordinals + title, MK_BLOCK * sizeof *ordinals);
-    uint16_t sums[MK_BLOCK];
-    uint64_t bits = sum_block(codes, title, count, pairs, tables, least, ahead, sums);
-    *asked += (size_t)__builtin_popcountll(bits);
-    bits = ask(bits, ordinals + title, allowed);
-    written += emit(bits, sums, offset, first + (uint32_t)title, places + written, scores + written);
-  }
-  return written;
+TARGET static size_t scan(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, const mk_blocks *ahead,
+                          uint32_t *places, int32_t *scores) {
+  return scan_some(codes, floor, blocks, ahead, NULL, NULL, places, scores);
+}
+
+TARGET static size_t scan_asking(const mk_codes *codes, int32_t floor, const mk_blocks *blocks,
+                                 const mk_blocks *ahead, const uint32_t *ordinals, const uint64_t *allowed,
+                                 uint32_t *places, int32_t *scores) {
+  return scan_some(codes, floor, blocks, ahead, ordinals, allowed, places, scores);
 }
 
 INLINE int32_t sum_ints(__m256i v) {
@@ -181,6 +220,8 @@ const mk_index_kernels mk_avx2_index = {
     .level = MK_AVX2,
     .products = products,
     .tables = tables,
+    .choose = choose,
+    .ask = ask_first,
     .scan = scan,
     .scan_asking = scan_asking,
     .score_rows = score_rows,

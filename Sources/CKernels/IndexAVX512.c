@@ -29,7 +29,7 @@ TARGET static void tables(const float *products, const float *least, size_t grou
 // Sums of `blocks` blocks side by side, a constant where this is inlined. Bytes are added in pairs of tables, then as
 // words: `all` gets both bytes of a word, the upper one 256-fold, `upper` only that one. For each line of codes one of
 // the list ahead is fetched: all at once they would be waited for.
-INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const uint8_t *tables,
+INLINE void sum_blocks(const uint8_t *const *codes, size_t blocks, size_t pairs, const uint8_t *tables,
                        const uint8_t *const *ahead, __m512i *even, __m512i *odd) {
   const __m512i nibble = _mm512_set1_epi8(15);
   __m512i all[2], upper[2];
@@ -38,7 +38,7 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
     __m512i first = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(tables + p * 32)));
     __m512i second = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(tables + p * 32 + 16)));
     for (size_t b = 0; b < blocks; b++) {
-      __m512i both = _mm512_loadu_si512(codes + (b * pairs + p) * MK_BLOCK);
+      __m512i both = _mm512_loadu_si512(codes[b] + p * MK_BLOCK);
       mk_fetch(ahead[b] + p * MK_BLOCK);
       __m512i low = _mm512_shuffle_epi8(first, _mm512_and_si512(both, nibble));
       __m512i high = _mm512_shuffle_epi8(second, _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble));
@@ -54,35 +54,46 @@ INLINE void sum_blocks(const uint8_t *codes, size_t blocks, size_t pairs, const 
 }
 
 // One block or two, which share their tables.
-INLINE void sum_some(const uint8_t *codes, size_t title, size_t blocks, size_t pairs, const uint8_t *tables,
-                     const mk_ahead *ahead, __m512i *even, __m512i *odd) {
-  const uint8_t *lines[2];
+INLINE void sum_some(const mk_codes *codes, const mk_blocks *blocks, size_t i, size_t some, const mk_blocks *ahead,
+                     __m512i *even, __m512i *odd) {
+  const uint8_t *code[2], *lines[2];
+  size_t bytes = codes->pairs * MK_BLOCK;
   for (size_t b = 0; b < 2; b++) {
-    size_t other = title + b * MK_BLOCK;
-    lines[b] = other < ahead->count ? ahead->codes + other * pairs : codes + title * pairs;
+    code[b] = codes->codes + blocks->number[b < some ? i + b : i] * bytes;
+    lines[b] = i + b < ahead->count ? codes->codes + ahead->number[i + b] * bytes : code[b];
   }
-  if (blocks == 2)
-    sum_blocks(codes + title * pairs, 2, pairs, tables, lines, even, odd);
+  if (some == 2)
+    sum_blocks(code, 2, codes->pairs, codes->tables, lines, even, odd);
   else
-    sum_blocks(codes + title * pairs, 1, pairs, tables, lines, even, odd);
+    sum_blocks(code, 1, codes->pairs, codes->tables, lines, even, odd);
 }
 
-// The sums of a block in order, and bits of those that are `least` or more, of its first `rest`. Without any the sums
-// are not brought into order: late in a search most blocks have none.
-INLINE uint64_t passing(__m512i even, __m512i odd, size_t rest, __m512i least, __m512i *front, __m512i *back) {
-  if (!(_mm512_cmpge_epu16_mask(even, least) | _mm512_cmpge_epu16_mask(odd, least))) return 0;
-  // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
-  __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
-  *front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
-  *back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
-  uint64_t bits = _mm512_cmpge_epu16_mask(*front, least) | (uint64_t)_mm512_cmpge_epu16_mask(*back, least) << 32;
-  return rest < MK_BLOCK ? bits & (((uint64_t)1 << rest) - 1) : bits;
+// Titles of a block whose sums are what they need.
+INLINE uint64_t passing(__m512i even, __m512i odd, const mk_blocks *blocks, size_t i, int32_t floor) {
+  int32_t needed = mk_needed(floor, blocks->offset[i]);
+  if (needed > 65535) return 0;
+  const __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
+  __mmask32 evens = _mm512_cmpge_epu16_mask(even, least), odds = _mm512_cmpge_epu16_mask(odd, least);
+  return blocks->open[i] & (_pdep_u64(evens, 0x5555555555555555) | _pdep_u64(odds, 0xaaaaaaaaaaaaaaaa));
 }
 
-INLINE size_t emit(__m512i front, __m512i back, uint64_t bits, int32_t offset, uint32_t first, uint32_t *places,
+// A block's sums as they come, and where that of a title is among them.
+INLINE void keep_sums(__m512i even, __m512i odd, uint16_t *sums) {
+  _mm512_storeu_si512(sums, even);
+  _mm512_storeu_si512(sums + MK_BLOCK / 2, odd);
+}
+
+INLINE int32_t sum_at(const uint16_t *sums, uint32_t title) { return sums[title % 2 * (MK_BLOCK / 2) + title / 2]; }
+
+// Writes places and scores of those whose bits are set; 16 each time. One by one is slower, even where few are.
+INLINE size_t emit(__m512i even, __m512i odd, uint64_t bits, int32_t offset, uint32_t first, uint32_t *places,
                    int32_t *scores) {
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i added = _mm512_set1_epi32(offset);
+  // Lanes of 128 bits hold 8 titles each of `low` and `high`, in turn.
+  __m512i low = _mm512_unpacklo_epi16(even, odd), high = _mm512_unpackhi_epi16(even, odd);
+  __m512i front = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), high);
+  __m512i back = _mm512_permutex2var_epi64(low, _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15), high);
   __m256i quarter[4] = {_mm512_castsi512_si256(front), _mm512_extracti64x4_epi64(front, 1),
                         _mm512_castsi512_si256(back), _mm512_extracti64x4_epi64(back, 1)};
   size_t written = 0;
@@ -97,30 +108,20 @@ INLINE size_t emit(__m512i front, __m512i back, uint64_t bits, int32_t offset, u
   return written;
 }
 
-TARGET static size_t scan(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                          int32_t offset, const uint64_t *open, const mk_ahead *ahead, uint32_t first,
+TARGET static size_t scan(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, const mk_blocks *ahead,
                           uint32_t *places, int32_t *scores) {
-  int32_t needed = mk_needed(floor, offset);
-  if (needed > 65535) return 0;
-  const __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
-  size_t written = 0, title = 0;
-  __m512i even[2], odd[2], front, back;
-  while (title < count) {
-    uint64_t wanted[2] = {open ? open[title / MK_BLOCK] : ~(uint64_t)0, 0};
-    if (!wanted[0]) {
-      mk_fetch_block(ahead, title, pairs);
-      title += MK_BLOCK;
-      continue;
-    }
-    if (count - title > MK_BLOCK) wanted[1] = open ? open[title / MK_BLOCK + 1] : ~(uint64_t)0;
-    size_t blocks = wanted[1] ? 2 : 1;
-    sum_some(codes, title, blocks, pairs, tables, ahead, even, odd);
-    for (size_t b = 0; b < blocks; b++, title += MK_BLOCK) {
-      uint64_t bits = wanted[b] & passing(even[b], odd[b], count - title, least, &front, &back);
+  size_t written = 0;
+  __m512i even[2], odd[2];
+  for (size_t i = 0; i < blocks->count;) {
+    size_t some = blocks->count - i > 1 ? 2 : 1;
+    sum_some(codes, blocks, i, some, ahead, even, odd);
+    for (size_t b = 0; b < some; b++, i++) {
+      uint64_t bits = passing(even[b], odd[b], blocks, i, floor);
       if (bits)
-        written += emit(front, back, bits, offset, first + (uint32_t)title, places + written, scores + written);
+        written += emit(even[b], odd[b], bits, blocks->offset[i], blocks->place[i], places + written, scores + written);
     }
   }
+  mk_fetch_rest(codes, blocks->count, ahead);
   return written;
 }
 
@@ -141,22 +142,41 @@ INLINE void look_up(const uint8_t *bitmap, const uint32_t *ordinals, size_t coun
   if (i < count) bytes[i] = bitmap[ordinals[i] >> 3];
 }
 
-// Which of `count` titles have their bits set in the bytes that were looked up for them: 64 a word, the last filled up
-// with zeros. The bytes, not the ordinals, can be read to a multiple of 16. Little-endian: bit n of a bitmap is bit n % 8
-// of byte n / 8.
+// Which of 16 titles, or of those in `mask`, have their bits set in the bytes that were looked up for them. The bytes, not
+// the ordinals, can be read to the end of the 16. Little-endian: bit n of a bitmap is bit n % 8 of byte n / 8.
+INLINE __mmask16 open_mask(const uint32_t *ordinals, const uint8_t *bytes, __mmask16 mask) {
+  __m512i bit = _mm512_and_si512(_mm512_maskz_loadu_epi32(mask, ordinals), _mm512_set1_epi32(7));
+  __m512i byte = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)bytes));
+  return _mm512_mask_test_epi32_mask(mask, byte, _mm512_sllv_epi32(_mm512_set1_epi32(1), bit));
+}
+
+INLINE __mmask16 first_of(size_t count) { return count < 16 ? (__mmask16)((1u << count) - 1) : 0xffff; }
+
+// 64 a word, the last filled up with zeros.
 INLINE void open_bits(const uint32_t *ordinals, const uint8_t *bytes, size_t count, uint64_t *words) {
   for (size_t block = 0; block < count; block += 64) {
     uint64_t word = 0;
-    for (size_t i = block; i < count && i < block + 64; i += 16) {
-      __mmask16 mask = count - i >= 16 ? 0xffff : (__mmask16)((1u << (count - i)) - 1);
-      __m512i bit = _mm512_and_si512(_mm512_maskz_loadu_epi32(mask, ordinals + i), _mm512_set1_epi32(7));
-      __m512i byte = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(bytes + i)));
-      __mmask16 set = _mm512_mask_test_epi32_mask(mask, byte, _mm512_sllv_epi32(_mm512_set1_epi32(1), bit));
-      word |= (uint64_t)set << (i - block);
-    }
+    for (size_t i = block; i < count && i < block + 64; i += 16)
+      word |= (uint64_t)open_mask(ordinals + i, bytes + i, first_of(count - i)) << (i - block);
     words[block / 64] = word;
   }
 }
+
+// The numbers of those, of which 16 are written each time; returns how many.
+INLINE size_t open_numbers(const uint32_t *ordinals, const uint8_t *bytes, size_t count, uint32_t *numbers) {
+  __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  size_t written = 0;
+  for (size_t i = 0; i < count; i += 16) {
+    __mmask16 set = open_mask(ordinals + i, bytes + i, first_of(count - i));
+    _mm512_storeu_si512(numbers + written, _mm512_maskz_compress_epi32(set, number));
+    written += (size_t)__builtin_popcount(set);
+    number = _mm512_add_epi32(number, _mm512_set1_epi32(16));
+  }
+  return written;
+}
+
+// Titles up to the last that is open: one at least.
+INLINE size_t titles_of(uint64_t open) { return MK_BLOCK - (size_t)__builtin_clzll(open); }
 
 // Compresses a block's ordinals to those whose bits are set. 16 are written each time.
 INLINE size_t compress(const uint32_t *ordinals, uint64_t bits, uint32_t *out) {
@@ -175,62 +195,56 @@ typedef struct looked_up {
   uint16_t sums[LOOKED_UP];
   uint32_t names[LOOKED_UP + MK_KEEP_SLACK];
   uint8_t bytes[LOOKED_UP];
-  uint64_t passed[LOOKED_UP / MK_BLOCK], open[LOOKED_UP / 64];
+  uint64_t passed[LOOKED_UP / MK_BLOCK];
+  uint32_t open[LOOKED_UP + 16];
   uint32_t before[LOOKED_UP / MK_BLOCK];
 } looked_up;
 
-// Sums `count` titles from `begin` on, and names those that have `least`; returns how many.
-INLINE size_t name_passing(const uint8_t *codes, size_t begin, size_t count, size_t pairs, const uint8_t *tables,
-                           __m512i least, const uint32_t *ordinals, const mk_ahead *ahead, looked_up *out) {
+// Sums `count` blocks from `begin` on, and names the titles that pass; returns how many.
+INLINE size_t name_passing(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, size_t begin, size_t count,
+                           const mk_blocks *ahead, const uint32_t *ordinals, looked_up *out) {
   size_t named = 0;
-  __m512i even[2], odd[2], front, back;
+  __m512i even[2], odd[2];
   for (size_t i = 0; i < LOOKED_UP / MK_BLOCK; i++) out->before[i] = LOOKED_UP;
   for (size_t i = 0; i < count;) {
-    size_t blocks = count - i > MK_BLOCK ? 2 : 1;
-    sum_some(codes, begin + i, blocks, pairs, tables, ahead, even, odd);
-    for (size_t b = 0; b < blocks; b++, i += MK_BLOCK) {
-      uint64_t bits = passing(even[b], odd[b], count - i, least, &front, &back);
-      out->passed[i / MK_BLOCK] = bits;
-      out->before[i / MK_BLOCK] = (uint32_t)named;
-      if (begin + i < ahead->count) mk_fetch_bytes(ahead->ordinals + begin + i, MK_BLOCK * sizeof *ordinals);
+    size_t some = count - i > 1 ? 2 : 1;
+    sum_some(codes, blocks, begin + i, some, ahead, even, odd);
+    for (size_t b = 0; b < some; b++, i++) {
+      uint64_t bits = passing(even[b], odd[b], blocks, begin + i, floor);
+      out->passed[i] = bits;
+      out->before[i] = (uint32_t)named;
+      if (begin + i < ahead->count) mk_fetch_bytes(ordinals + ahead->place[begin + i], MK_BLOCK * sizeof *ordinals);
       if (!bits) continue;
-      _mm512_storeu_si512(out->sums + i, front);
-      _mm512_storeu_si512(out->sums + i + 32, back);
-      named += compress(ordinals + begin + i, bits, out->names + named);
+      keep_sums(even[b], odd[b], out->sums + i * MK_BLOCK);
+      named += compress(ordinals + blocks->place[begin + i], bits, out->names + named);
     }
   }
   return named;
 }
 
-TARGET static size_t scan_asking(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables,
-                                 int32_t floor, int32_t offset, const uint32_t *ordinals, const uint64_t *allowed,
-                                 const mk_ahead *ahead, uint32_t first, uint32_t *places, int32_t *scores,
-                                 size_t *asked) {
-  int32_t needed = mk_needed(floor, offset);
-  *asked = 0;
-  if (needed > 65535) return 0;
-  const __m512i least = _mm512_set1_epi16((int16_t)(uint16_t)needed);
+TARGET static size_t scan_asking(const mk_codes *codes, int32_t floor, const mk_blocks *blocks,
+                                 const mk_blocks *ahead, const uint32_t *ordinals, const uint64_t *allowed,
+                                 uint32_t *places, int32_t *scores) {
   looked_up up;
   size_t written = 0;
-  for (size_t begin = 0; begin < count; begin += LOOKED_UP) {
-    size_t some = count - begin < LOOKED_UP ? count - begin : LOOKED_UP;
-    size_t named = name_passing(codes, begin, some, pairs, tables, least, ordinals, ahead, &up);
-    *asked += named;
+  for (size_t begin = 0; begin < blocks->count; begin += LOOKED_UP / MK_BLOCK) {
+    size_t some = blocks->count - begin < LOOKED_UP / MK_BLOCK ? blocks->count - begin : LOOKED_UP / MK_BLOCK;
+    size_t named = name_passing(codes, floor, blocks, begin, some, ahead, ordinals, &up);
     look_up((const uint8_t *)allowed, up.names, named, up.bytes);
-    open_bits(up.names, up.bytes, named, up.open);
-    // Few pass. The n-th name is that of a title of the last block before which n or fewer were named.
+    size_t open = open_numbers(up.names, up.bytes, named, up.open);
+    // The n-th name is that of a title of the last block before which n or fewer were named.
     const __m512i before = _mm512_loadu_si512(up.before);
-    for (uint32_t word = 0; word * 64 < named; word++)
-      for (uint64_t bits = up.open[word]; bits; bits &= bits - 1) {
-        uint32_t n = word * 64 + (uint32_t)__builtin_ctzll(bits);
-        __mmask16 begun = _mm512_cmple_epu32_mask(before, _mm512_set1_epi32((int32_t)n));
-        uint32_t block = (uint32_t)__builtin_popcount(begun) - 1;
-        uint64_t lane = _pdep_u64((uint64_t)1 << (n - up.before[block]), up.passed[block]);
-        uint32_t title = block * MK_BLOCK + (uint32_t)__builtin_ctzll(lane);
-        places[written] = first + (uint32_t)begin + title;
-        scores[written++] = (int32_t)up.sums[title] + offset;
-      }
+    for (size_t i = 0; i < open; i++, written++) {
+      uint32_t n = up.open[i];
+      __mmask16 begun = _mm512_cmple_epu32_mask(before, _mm512_set1_epi32((int32_t)n));
+      uint32_t block = (uint32_t)__builtin_popcount(begun) - 1;
+      uint64_t lane = _pdep_u64((uint64_t)1 << (n - up.before[block]), up.passed[block]);
+      uint32_t title = (uint32_t)__builtin_ctzll(lane);
+      places[written] = blocks->place[begin + block] + title;
+      scores[written] = sum_at(up.sums + block * MK_BLOCK, title) + blocks->offset[begin + block];
+    }
   }
+  mk_fetch_rest(codes, blocks->count, ahead);
   return written;
 }
 
@@ -248,6 +262,75 @@ INLINE __m256i sum_eight(const __m512i *v) {
   __m512i turned = _mm512_shuffle_i32x4(both, both, 0xb1);
   __m512i sums = _mm512_add_epi32(both, turned);
   return _mm256_inserti128_si256(_mm512_castsi512_si256(sums), _mm512_extracti32x4_epi32(sums, 2), 1);
+}
+
+INLINE void choose_some(const mk_middles *middles, const mk_list *list, size_t first, size_t some, float least,
+                        mk_blocks *out) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512 most = _mm512_set1_ps(0x1p24f);
+  size_t blocks = (list->titles + MK_BLOCK - 1) / MK_BLOCK;
+  for (size_t end = first + some; first < end; first += 16) {
+    __mmask16 mask = first_of(end - first);
+    const uint8_t *row = middles->rows + list->number * middles->width + 4 * first;
+    // Two sums, which don't wait for one another.
+    __m512i sum[2] = {_mm512_set1_epi32(-middles->bias), _mm512_setzero_si512()};
+    for (size_t d = 0; d < middles->width; d += 4, row += 4 * blocks) {
+      int32_t query;
+      memcpy(&query, middles->query + d, sizeof query);
+      __m512i some = _mm512_maskz_loadu_epi32(mask, row);
+      sum[d / 4 % 2] = _mm512_dpbusd_epi32(sum[d / 4 % 2], some, _mm512_set1_epi32(query));
+    }
+    __m512 dots = _mm512_cvtepi32_ps(_mm512_add_epi32(sum[0], sum[1]));
+    __m512 value = _mm512_fmadd_ps(dots, _mm512_set1_ps(middles->unit), _mm512_set1_ps(list->score));
+    __m512 spread = _mm512_maskz_loadu_ps(mask, middles->spreads + list->number + first);
+    __m512 rank = _mm512_fmadd_ps(spread, _mm512_set1_ps(middles->weight), value);
+    __mmask16 chosen = _mm512_mask_cmp_ps_mask(mask, rank, _mm512_set1_ps(least), _CMP_GT_OQ);
+    // Written whatever is chosen: what can't be foretold is not branched on.
+    __m512 whole = _mm512_max_ps(_mm512_min_ps(value, most), _mm512_sub_ps(_mm512_setzero_ps(), most));
+    __m512i block = _mm512_add_epi32(lanes, _mm512_set1_epi32((int32_t)first));
+    size_t count = out->count;
+    _mm512_storeu_si512(out->offset + count, _mm512_maskz_compress_epi32(chosen, _mm512_cvtps_epi32(whole)));
+    block = _mm512_maskz_compress_epi32(chosen, block);
+    _mm512_storeu_si512(out->number + count, _mm512_add_epi32(block, _mm512_set1_epi32((int32_t)list->number)));
+    _mm512_storeu_si512(out->place + count, _mm512_add_epi32(_mm512_slli_epi32(block, 6),
+                                                             _mm512_set1_epi32((int32_t)list->place)));
+    _mm512_storeu_si512(out->open + count, _mm512_set1_epi64(-1));
+    _mm512_storeu_si512(out->open + count + 8, _mm512_set1_epi64(-1));
+    size_t found = (size_t)__builtin_popcount(chosen);
+    out->count += found;
+    out->titles += found * MK_BLOCK;
+    // The last block need not be full.
+    if (blocks - first <= 16 && chosen >> (blocks - 1 - first) & 1) {
+      size_t rest = list->titles - (blocks - 1) * MK_BLOCK;
+      out->open[out->count - 1] = mk_titles(rest);
+      out->titles -= MK_BLOCK - rest;
+    }
+  }
+}
+
+TARGET static void choose(const mk_middles *middles, const mk_list *lists, size_t end, float least, float list_least,
+                          size_t wanted, mk_cursor *cursor, mk_blocks *out) {
+  mk_choose(choose_some, middles, lists, end, least, list_least, wanted, cursor, out);
+}
+
+TARGET static void ask(const uint64_t *placed, const uint32_t *ordinals, const uint64_t *allowed, mk_blocks *blocks,
+                       mk_seen *seen) {
+  uint64_t open[MK_TOGETHER];
+  uint8_t bytes[MK_TOGETHER * MK_BLOCK];
+  for (size_t i = 0; i < blocks->count; i++) {
+    if (placed)
+      open[i] = placed[blocks->number[i]];
+    else
+      look_up((const uint8_t *)allowed, ordinals + blocks->place[i], titles_of(blocks->open[i]), bytes + i * MK_BLOCK);
+  }
+  for (size_t i = 0; i < blocks->count && !placed; i++) {
+    const uint32_t *names = ordinals + blocks->place[i];
+    if (blocks->open[i] == ~(uint64_t)0)
+      open_bits(names, bytes + i * MK_BLOCK, MK_BLOCK, &open[i]);
+    else
+      open_bits(names, bytes + i * MK_BLOCK, titles_of(blocks->open[i]), &open[i]);
+  }
+  mk_leave_open(open, blocks, seen);
 }
 
 TARGET static void score_rows(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
@@ -307,6 +390,8 @@ const mk_index_kernels mk_avx512_index = {
     .level = MK_AVX512,
     .products = products,
     .tables = tables,
+    .choose = choose,
+    .ask = ask,
     .scan = scan,
     .scan_asking = scan_asking,
     .score_rows = score_rows,

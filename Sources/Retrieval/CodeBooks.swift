@@ -1,65 +1,34 @@
 internal import Base
 internal import CKernels
 
-/// How residuals, the vectors from centroids to titles, become codes of 4 bits: product quantisation (Jégou, Douze and
-/// Schmid 2011) after a turn, with groups of dimensions as wide as they matter little.
-///
-/// A code stands for one of 16 codewords of its group. Groups are chosen so that what is lost of inner products is least:
-/// one dimension where queries and residuals both are large, many where they aren't, and the least are left out.
+/// How turned residuals become codes of 4 bits: product quantisation (Jégou, Douze and Schmid 2011) after a turn, with groups
+/// of dimensions as wide as they matter little. A code stands for one of 16 codewords of its group.
 struct CodeBooks {
-  let dimensions: Int
-  /// Turned dimensions of each code: two neighbours are a pair, one with much to tell beside one with little.
-  private(set) var widths: [UInt16] = []
-  /// A row of `dimensions` floats for each turned dimension, group after group.
-  private(set) var turn: [Float] = []
+  let turn: CodeTurn
   /// For each turned dimension the values of 16 codewords.
   private(set) var book: [Float] = []
   /// Minus half the squared length of each codeword, to find the nearest by.
   private var bias: [Float] = []
-  private var panels: [Float] = []
 
-  var pairCount: Int { widths.count / 2 }
-  var turnedCount: Int { turn.count / dimensions }
-
-  /// `residuals` are rows of a sample; `centroids`, weighted by their titles, stand for queries.
-  ///
-  /// `pairCount` `nil` takes as many pairs of codes as pay.
-  init(residuals: [Float], centroids: Centroids, sizes: [Int], pairCount: Int?, seed: UInt64) {
-    dimensions = centroids.dimensions
-    let whole = Turn(residuals, dimensions: dimensions)
-    let turned = whole.turned(residuals)
-    let middles = whole.turned(centroids.values)
-    let spread = Self.spread(turned, weights: nil, dimensions: dimensions)
-    let energy = Self.spread(middles, weights: sizes, dimensions: dimensions)
-    // A query is a mean of some titles: it has a part of their spread too.
-    let importance = (0..<dimensions).map { spread[$0] * (energy[$0] + spread[$0] / 10) + 1e-12 }
-    let order = (0..<dimensions).sorted { (importance[$0], $1) > (importance[$1], $0) }
-    let groups = CodeGroups(order.map { importance[$0] }, pairCount: pairCount).ranges
-    let half = groups.count / 2
-    for place in groups.indices {
-      let group = groups[place % 2 == 0 ? place / 2 : 2 * half - 1 - place / 2]
-      widths.append(UInt16(group.count))
-      for dimension in order[group] {
-        turn += whole.rows[dimension * dimensions..<(dimension + 1) * dimensions]
-      }
-      guard !group.isEmpty else {
+  /// `sample` are turned rows.
+  init(_ turn: CodeTurn, sample: [Float], seed: UInt64) {
+    self.turn = turn
+    let rowCount = turn.count > 0 ? sample.count / turn.count : 0
+    var first = 0
+    for (place, width) in turn.widths.enumerated() {
+      let width = Int(width)
+      guard width > 0 else {
         bias += [Float](repeating: 0, count: Int(MK_BOOK))
         continue
       }
-      let columns = order[group].map { $0 }
-      let rows = residuals.count / dimensions
-      var sample = [Float](repeating: 0, count: rows * columns.count)
-      for row in 0..<rows {
-        for (place, column) in columns.enumerated() {
-          sample[row * columns.count + place] = turned[row * dimensions + column]
-        }
+      var group: [Float] = []
+      group.reserveCapacity(rowCount * width)
+      for row in 0..<rowCount {
+        group += sample[row * turn.count + first..<row * turn.count + first + width]
       }
-      add(Self.words(sample, width: columns.count, seed: seed &+ UInt64(place)), width: columns.count)
+      add(Self.words(group, width: width, seed: seed &+ UInt64(place)), width: width)
+      first += width
     }
-    let padded = (turn.count / dimensions + Int(MK_PANEL) - 1) / Int(MK_PANEL) * Int(MK_PANEL)
-    var panels = [Float](repeating: 0, count: padded * dimensions)
-    mk_pack_transposed(turn, dimensions, dimensions, turn.count / dimensions, &panels)
-    self.panels = panels
   }
 
   private mutating func add(_ words: [Float], width: Int) {
@@ -72,50 +41,26 @@ struct CodeBooks {
     }
   }
 
-  /// Codes of `count` residuals, one byte each, group after group: `codes[group * count + row]`.
-  func encode(_ residuals: UnsafePointer<Float>, count: Int) -> [UInt8] {
+  /// Codes of `count` turned rows, one byte each, group after group: `codes[group * count + row]`.
+  func encode(_ turned: UnsafePointer<Float>, count: Int) -> [UInt8] {
     let kernels = mk_active()
-    let turnedCount = turnedCount
-    var turned = [Float](repeating: 0, count: count * turnedCount)
-    let zeros = [Float](repeating: 0, count: panels.count / dimensions)
-    kernels.pointee.dense(
-      residuals, dimensions, count, dimensions, panels, zeros, turnedCount, 0, &turned, turnedCount)
-    var codes = [UInt8](repeating: 0, count: count * widths.count)
+    var codes = [UInt8](repeating: 0, count: count * turn.widths.count)
     var columns = [UInt32](repeating: 0, count: count)
     var values = [Float](repeating: 0, count: count)
     var first = 0
-    for (group, width) in widths.enumerated() {
-      turned.withUnsafeBufferPointer { turned in
-        book.withUnsafeBufferPointer { book in
-          bias.withUnsafeBufferPointer { bias in
-            guard let x = turned.baseAddress, let words = book.baseAddress, let bias = bias.baseAddress else {
-              return
-            }
-            kernels.pointee.nearest(
-              x + first, turnedCount, count, Int(width), words + first * Int(MK_BOOK),
-              bias + group * Int(MK_BOOK), Int(MK_BOOK), &columns, &values)
-          }
+    for (group, width) in turn.widths.enumerated() {
+      book.withUnsafeBufferPointer { book in
+        bias.withUnsafeBufferPointer { bias in
+          guard let words = book.baseAddress, let bias = bias.baseAddress else { return }
+          kernels.pointee.nearest(
+            turned + first, turn.count, count, Int(width), words + first * Int(MK_BOOK),
+            bias + group * Int(MK_BOOK), Int(MK_BOOK), &columns, &values)
         }
       }
       for row in 0..<count { codes[group * count + row] = UInt8(truncatingIfNeeded: columns[row]) }
       first += Int(width)
     }
     return codes
-  }
-
-  /// Mean squares of each dimension.
-  private static func spread(_ rows: [Float], weights: [Int]?, dimensions: Int) -> [Float] {
-    var sums = [Float](repeating: 0, count: dimensions)
-    var total: Float = 0
-    for row in 0..<rows.count / dimensions {
-      let weight = Float(weights?[row] ?? 1)
-      total += weight
-      for dimension in 0..<dimensions {
-        let value = rows[row * dimensions + dimension]
-        sums[dimension] += weight * value * value
-      }
-    }
-    return sums.map { $0 / max(total, 1) }
   }
 
   /// 16 codewords by Lloyd's iterations.

@@ -22,6 +22,12 @@ struct CodedLists {
   let turnedCount: Int
   /// The first block of each list, and the end of the last.
   let blocks: [UInt32]
+  /// Where the titles of each block lie from their list's centroid, in turned dimensions: bytes that count `blockStep`.
+  let blockRows: UnsafeBufferPointer<UInt8>
+  let blockWidth: Int
+  let blockStep: Float
+  /// How far they lie from there.
+  let blockSpreads: UnsafeBufferPointer<Float>
   let curve: [EffortPoint]
 
   init(_ segment: Segment, head: IndexHead, offsets: UnsafeBufferPointer<UInt32>) throws(Refusal) {
@@ -39,15 +45,14 @@ struct CodedLists {
     turn = try segment.array("TURN", of: Float.self, count: turnedCount * dimensions)
     widths = try segment.array("WIDE", of: UInt16.self, count: 2 * pairCount)
     book = try segment.array("BOOK", of: Float.self, count: turnedCount * Int(MK_BOOK))
-    var blocks: [UInt32] = [0]
-    blocks.reserveCapacity(listCount + 1)
-    for list in 0..<listCount {
-      blocks.append(
-        blocks[list] + (offsets[list + 1] - offsets[list] + UInt32(MK_BLOCK) - 1) / UInt32(MK_BLOCK))
-    }
-    self.blocks = blocks
+    blocks = Lists.firstBlocks(offsets)
     codes = try segment.array(
       "CODE", of: UInt8.self, count: Int(blocks[listCount]) * Int(MK_BLOCK) * pairCount)
+    blockWidth = head.blockWidth
+    blockStep = head.blockStep
+    blockRows = try segment.array("BMID", of: UInt8.self, count: Int(blocks[listCount]) * blockWidth)
+    blockSpreads = try segment.array("BSPR", of: Float.self, count: Int(blocks[listCount]))
+    try checkFactors(blockSpreads, at: "\(segment.name) section BSPR")
     let tuned = try segment.array("TUNE", of: Float.self)
     curve = stride(from: 0, through: tuned.count - EffortPoint.wordCount, by: EffortPoint.wordCount)
       .compactMap {

@@ -27,7 +27,7 @@ extension EffortTuner {
 
   private static var reachTried: Float { 0.5 }
   /// Queries that come lose so much more than these do when few titles pass.
-  private static var surplus: Float { 0.0085 }
+  private static var surplus: Float { 0.0075 }
   /// Fewer titles than so many times k say nothing of the best k of them.
   private static var countMin: Int { 20 }
 

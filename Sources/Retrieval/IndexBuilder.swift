@@ -74,17 +74,20 @@ package enum IndexBuilder {
       progress(IndexProgress(.assign, $0))
     }
     if let bad { throw Fault(.invalidArgument, "the vector of title \(bad) is not finite: embed it again") }
-    let lists = Lists(assigned, count: centroids.count)
-    let books = parent == nil ? codeBooks(source, centroids, assigned, lists, options) : nil
+    var lists = Lists(assigned, count: centroids.count)
+    let coding = parent == nil ? coding(source, centroids, lists, options) : nil
+    if let coding { lists = coding.blocks.lists }
+    let turn = coding?.books.turn
     let head = IndexHead(
       dimensions: source.dimensions, rowStride: VectorIndex.rowStride(dimensions: source.dimensions),
-      titleCount: source.count, listCount: centroids.count, pairCount: books?.pairCount ?? 0,
-      turnedCount: books?.turnedCount ?? 0,
+      titleCount: source.count, listCount: centroids.count, pairCount: turn?.pairCount ?? 0,
+      turnedCount: turn?.count ?? 0,
       effort: parent?.effort
         ?? SearchEffort(reach: SearchEffort.reachAll, kept: 2000, lists: centroids.count),
-      spreadWeight: 0, filterLaw: FilterLaw(), digest: centroids.digest)
+      spreadWeight: 0, filterLaw: FilterLaw(), blockStep: coding?.blocks.step ?? 0,
+      digest: centroids.digest)
     let writer = IndexWriter(
-      head: head, centroids: centroids, lists: lists, books: books, threads: options.threads)
+      head: head, centroids: centroids, lists: lists, coding: coding, threads: options.threads)
     try writer.write(source, to: path) { progress(IndexProgress(.write, $0)) }
     var summary = IndexSummary(
       titleCount: source.count, listCount: centroids.count, largestListCount: lists.largestCount,
@@ -130,28 +133,37 @@ package enum IndexBuilder {
     try IndexWriter.tune(path, head: head, curve: curve)
   }
 
-  /// Books for the residuals of a sample that is spread evenly over the ordinals.
-  private static func codeBooks(
-    _ source: some VectorSource, _ centroids: Centroids, _ assigned: [UInt32], _ lists: Lists,
-    _ options: IndexOptions
-  ) -> CodeBooks {
+  /// Blocks, and books for what lies between their middles and titles.
+  private static func coding(
+    _ source: some VectorSource, _ centroids: Centroids, _ lists: Lists, _ options: IndexOptions
+  ) -> IndexWriter.Coding {
     let dimensions = source.dimensions
     let count = min(source.count, max(2048, min(32_768, (8 << 20) / dimensions)))
-    var residuals = [Float](repeating: 0, count: count * dimensions)
-    residuals.withUnsafeMutableBufferPointer { residuals in
-      for place in 0..<count {
-        let ordinal = place * source.count / count
-        let range = place * dimensions..<(place + 1) * dimensions
-        source.copy(ordinal..<ordinal + 1, into: UnsafeMutableBufferPointer(rebasing: residuals[range]))
-        let middle = Int(assigned[ordinal]) * dimensions
-        for dimension in 0..<dimensions {
-          residuals[place * dimensions + dimension] -= centroids.values[middle + dimension]
+    let vectors = ListVectors(source: source, lists: lists, centroids: centroids)
+    var residuals: [Float] = []
+    residuals.reserveCapacity(count * dimensions)
+    vectors.forResiduals(count: count) { places, rows in
+      residuals += UnsafeBufferPointer(start: rows, count: places.count * dimensions)
+    }
+    let turn = CodeTurn(
+      residuals: residuals, centroids: centroids, sizes: lists.sizes, pairCount: options.pairCount)
+    let blocks = ListBlocks(vectors, turn: turn, threads: options.threads)
+    var sample = [Float](repeating: 0, count: count * turn.count)
+    var done = 0
+    let arranged = ListVectors(source: source, lists: blocks.lists, centroids: centroids)
+    sample.withUnsafeMutableBufferPointer { sample in
+      guard let start = sample.baseAddress else { return }
+      arranged.forResiduals(count: count) { places, rows in
+        turn.turn(rows, rowCount: places.count, into: start + done * turn.count)
+        for place in places {
+          let block = blocks.block(of: place, in: blocks.lists.list(of: place))
+          _ = blocks.subtractMiddle(block, from: start + done * turn.count, width: turn.count)
+          done += 1
         }
       }
     }
-    return CodeBooks(
-      residuals: residuals, centroids: centroids, sizes: lists.sizes, pairCount: options.pairCount,
-      seed: options.seed)
+    return IndexWriter.Coding(
+      books: CodeBooks(turn, sample: sample, seed: options.seed), blocks: blocks)
   }
 
   /// Twice the square root of the titles, in whole panels: a list is then a quarter of the lists' number.

@@ -17,8 +17,15 @@ struct IndexHead {
   /// How much of a list's spread counts where lists are ranked.
   var spreadWeight: Float
   var filterLaw: FilterLaw
+  /// What a unit of a block's row counts.
+  var blockStep: Float = 0
   /// Of the centroids: a tail's lists are its base's.
   var digest: UInt64
+
+  /// Bytes of a block's row, four at least.
+  var blockWidth: Int { Self.blockWidth(turnedCount: turnedCount) }
+
+  static func blockWidth(turnedCount: Int) -> Int { (max(1, turnedCount) + 3) / 4 * 4 }
 
   var words: [UInt32] {
     [
@@ -27,7 +34,7 @@ struct IndexHead {
       UInt32(truncatingIfNeeded: digest), UInt32(truncatingIfNeeded: digest >> 32),
       spreadWeight.bitPattern,
       UInt32(effort.lists), filterLaw.chanceReach.bitPattern,
-      filterLaw.listsReach.bitPattern, 0,
+      filterLaw.listsReach.bitPattern, blockStep.bitPattern,
     ]
   }
 }
@@ -45,6 +52,7 @@ extension IndexHead {
     spreadWeight = Float(bitPattern: words[11])
     filterLaw = FilterLaw(
       chanceReach: Float(bitPattern: words[13]), listsReach: Float(bitPattern: words[14]))
+    blockStep = Float(bitPattern: words[15])
     digest = UInt64(words[9]) | UInt64(words[10]) << 32
   }
 
@@ -64,6 +72,9 @@ extension IndexHead {
     }
     guard spreadWeight >= 0, spreadWeight <= Self.spreadWeightMax else {
       throw Refusal(.unreadable, at: place, "has lists' spread count \(spreadWeight) times")
+    }
+    guard blockStep >= 0, blockStep < 1e9 else {
+      throw Refusal(.unreadable, at: place, "has rows of blocks count \(blockStep)")
     }
     guard filterLaw.isSound else {
       throw Refusal(

@@ -6,9 +6,14 @@ struct IndexWriter {
   var head: IndexHead
   var centroids: Centroids
   var lists: Lists
-  /// `nil` for a tail.
-  var books: CodeBooks?
+  /// `nil` for a tail, of whose lists they are.
+  var coding: Coding?
   var threads: Int
+
+  struct Coding {
+    var books: CodeBooks
+    var blocks: ListBlocks
+  }
 
   /// Rooms for points of the recall curve, which are measured on what was written and put in later.
   static let pointCountMax = 48
@@ -25,15 +30,18 @@ struct IndexWriter {
     let step = lists.ordinals.map { steps.index(magnitudes[Int($0)]) }
     try writer.add("STEP", step)
     try writer.add("STPS", steps.values)
-    let (codes, spreads) = try writeRows(source, steps: steps, step: step, to: writer, progress: progress)
-    if let books {
+    let coded = try writeRows(source, steps: steps, step: step, to: writer, progress: progress)
+    if let coding {
+      let turn = coding.books.turn
       try writer.add("CENT", centroids.values)
       try writeCentroids(to: writer)
-      try writer.add("SPRD", spreads)
-      try writer.add("TURN", books.turn)
-      try writer.add("WIDE", books.widths)
-      try writer.add("BOOK", books.book)
-      try writer.add("CODE", codes)
+      try writer.add("SPRD", coded.spreads(lists.offsets.map { Int($0) }))
+      try writer.add("TURN", turn.rows)
+      try writer.add("WIDE", turn.widths)
+      try writer.add("BOOK", coding.books.book)
+      try writer.add("CODE", coded.codes)
+      try writer.add("BMID", coding.blocks.sectionRows)
+      try writer.add("BSPR", coded.blockSpreads(lists))
       try writer.add("TUNE", [Float](repeating: 0, count: EffortPoint.wordCount * Self.pointCountMax))
     }
     try writer.finish()
@@ -94,43 +102,33 @@ struct IndexWriter {
     try writer.add("CSCL", scales)
   }
 
-  /// Writes the rows list by list, and returns the codes in their blocks and how far each list spreads.
+  /// Writes the rows list by list, and returns what else of them a base has.
   private func writeRows(
     _ source: some VectorSource, steps: RowSteps, step: [UInt8], to writer: SegmentWriter,
     progress: (Double) -> Void
-  ) throws -> (codes: [UInt8], spreads: [Float]) {
+  ) throws -> CodedTitles {
     let (stride, dimensions) = (head.rowStride, head.dimensions)
-    let layout = CodeLayout(lists, pairCount: head.pairCount)
-    var codes = [UInt8](repeating: 0, count: layout.byteCount)
-    var squares = [Float](repeating: 0, count: books == nil ? 0 : lists.ordinals.count)
+    let vectors = ListVectors(source: source, lists: lists, centroids: centroids)
+    var titles = CodedTitles(lists, pairCount: head.pairCount)
     var rows = [UInt8](repeating: 0, count: min(Self.chunkCount, lists.ordinals.count) * stride)
     try writer.begin("ROWS", elementByteCount: 1)
     for begin in Swift.stride(from: 0, to: lists.ordinals.count, by: Self.chunkCount) {
       let end = min(lists.ordinals.count, begin + Self.chunkCount)
-      codes.withUnsafeMutableBufferPointer { codes in
-        rows.withUnsafeMutableBufferPointer { rows in
-          squares.withUnsafeMutableBufferPointer { squares in
-            forEachBlock(of: end - begin, blockCount: 256, threads: threads) { range, _ in
-              let places = begin + range.lowerBound..<begin + range.upperBound
-              withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { vectors in
-                guard let start = vectors.baseAddress, let bytes = rows.baseAddress else { return }
-                for (row, place) in places.enumerated() {
-                  let ordinal = Int(lists.ordinals[place])
-                  let to = UnsafeMutableBufferPointer(start: start + row * dimensions, count: dimensions)
-                  source.copy(ordinal..<ordinal + 1, into: to)
-                  mk_quantise_by(
-                    start + row * dimensions, dimensions, stride, steps.values[Int(step[place])],
-                    bytes + (range.lowerBound + row) * stride)
-                }
-                guard let books else { return }
-                subtractCentroids(from: start, of: places)
-                for (row, place) in places.enumerated() {
-                  for at in row * dimensions..<(row + 1) * dimensions {
-                    squares[place] += start[at] * start[at]
-                  }
-                }
-                layout.put(books.encode(start, count: places.count), of: places, into: codes)
+      rows.withUnsafeMutableBufferPointer { rows in
+        titles.withRooms { rooms in
+          forEachBlock(of: end - begin, blockCount: 256, threads: threads) { range, _ in
+            let places = begin + range.lowerBound..<begin + range.upperBound
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count * dimensions) { buffer in
+              guard let start = buffer.baseAddress, let bytes = rows.baseAddress else { return }
+              vectors.copy(places, into: start)
+              for (row, place) in places.enumerated() {
+                mk_quantise_by(
+                  start + row * dimensions, dimensions, stride, steps.values[Int(step[place])],
+                  bytes + (range.lowerBound + row) * stride)
               }
+              guard let coding else { return }
+              vectors.subtractCentroids(from: start, of: places)
+              rooms.put(start, of: places, lists: lists, coding: coding)
             }
           }
         }
@@ -139,61 +137,95 @@ struct IndexWriter {
       try writer.append(rows)
       progress(Double(end) / Double(lists.ordinals.count) * 0.99)
     }
-    return (codes, spreads(squares))
+    return titles
+  }
+}
+
+/// Codes of all titles, and how far they lie from their centroids and from the middles of their blocks.
+private struct CodedTitles {
+  let pairCount: Int
+  private let firstBlocks: [UInt32]
+  private(set) var codes: [UInt8]
+  /// Squared distances, of places: none where there are no codes.
+  private var squares: [Float]
+  private var blockSquares: [Float]
+
+  init(_ lists: Lists, pairCount: Int) {
+    self.pairCount = pairCount
+    firstBlocks = lists.firstBlocks
+    codes = [UInt8](repeating: 0, count: Int(firstBlocks.last ?? 0) * Int(MK_BLOCK) * pairCount)
+    squares = [Float](repeating: 0, count: pairCount > 0 ? lists.ordinals.count : 0)
+    blockSquares = squares
   }
 
-  /// Roots of the mean squares of each list.
-  private func spreads(_ squares: [Float]) -> [Float] {
-    guard !squares.isEmpty else { return [] }
-    return (0..<head.listCount).map { list in
-      let places = Int(lists.offsets[list])..<Int(lists.offsets[list + 1])
-      return (squares[places].reduce(0, +) / Float(max(1, places.count))).squareRoot()
+  /// Of each list, between its offsets.
+  func spreads(_ offsets: [Int]) -> [Float] {
+    zip(offsets, offsets.dropFirst()).map { Self.spread(squares[$0..<$1]) }
+  }
+
+  /// Of each block.
+  func blockSpreads(_ lists: Lists) -> [Float] {
+    zip(lists.offsets, lists.offsets.dropFirst()).flatMap { begin, end in
+      stride(from: Int(begin), to: Int(end), by: Int(MK_BLOCK)).map {
+        Self.spread(blockSquares[$0..<min($0 + Int(MK_BLOCK), Int(end))])
+      }
     }
   }
 
-  private func subtractCentroids(from vectors: UnsafeMutablePointer<Float>, of places: Range<Int>) {
-    let dimensions = head.dimensions
-    var list = lists.list(of: places.lowerBound)
-    centroids.values.withUnsafeBufferPointer { centroids in
-      for (row, place) in places.enumerated() {
-        while place >= Int(lists.offsets[list + 1]) { list += 1 }
-        for dimension in 0..<dimensions {
-          vectors[row * dimensions + dimension] -= centroids[list * dimensions + dimension]
+  /// The root of the mean.
+  private static func spread(_ squares: ArraySlice<Float>) -> Float {
+    max(0, squares.reduce(0, +) / Float(max(1, squares.count))).squareRoot()
+  }
+
+  /// Where threads put what belongs to their places.
+  struct Rooms {
+    let pairCount: Int
+    let codes: UnsafeMutableBufferPointer<UInt8>
+    let squares: UnsafeMutableBufferPointer<Float>
+    let blockSquares: UnsafeMutableBufferPointer<Float>
+
+    /// `residuals` are rows, and are turned here.
+    func put(
+      _ residuals: UnsafePointer<Float>, of places: Range<Int>, lists: Lists, coding: IndexWriter.Coding
+    ) {
+      let turn = coding.books.turn
+      let (dimensions, width, count) = (turn.dimensions, turn.count, places.count)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * width)) { turned in
+        guard let turned = turned.baseAddress else { return }
+        turn.turn(residuals, rowCount: count, into: turned)
+        var list = lists.list(of: places.lowerBound)
+        var blocks: [Int] = []
+        for (row, place) in places.enumerated() {
+          while place >= Int(lists.offsets[list + 1]) { list += 1 }
+          blocks.append(
+            coding.blocks.block(of: place, in: list) * Int(MK_BLOCK)
+              + (place - Int(lists.offsets[list])) % Int(MK_BLOCK))
+          var square: Float = 0
+          for at in row * dimensions..<(row + 1) * dimensions { square += residuals[at] * residuals[at] }
+          squares[place] = square
+          blockSquares[place] =
+            square
+            - coding.blocks.subtractMiddle(
+              blocks[row] / Int(MK_BLOCK), from: turned + row * width, width: width)
+        }
+        let coded = coding.books.encode(turned, count: count)
+        for (row, lane) in blocks.enumerated() {
+          let block = lane / Int(MK_BLOCK) * pairCount
+          for pair in 0..<pairCount {
+            codes[(block + pair) * Int(MK_BLOCK) + lane % Int(MK_BLOCK)] =
+              coded[2 * pair * count + row] | coded[(2 * pair + 1) * count + row] << 4
+          }
         }
       }
     }
   }
-}
 
-/// Where codes go: blocks of 64 titles, each list's from a new block on.
-private struct CodeLayout {
-  private let lists: Lists
-  private let pairCount: Int
-  private let blocks: [Int]
-
-  init(_ lists: Lists, pairCount: Int) {
-    self.lists = lists
-    self.pairCount = pairCount
-    var blocks = [0]
-    for (begin, end) in zip(lists.offsets, lists.offsets.dropFirst()) {
-      blocks.append(blocks[blocks.count - 1] + (Int(end - begin) + Int(MK_BLOCK) - 1) / Int(MK_BLOCK))
-    }
-    self.blocks = blocks
-  }
-
-  var byteCount: Int { (blocks.last ?? 0) * Int(MK_BLOCK) * pairCount }
-
-  /// `codes` has `places.count` bytes for each code.
-  func put(_ codes: [UInt8], of places: Range<Int>, into all: UnsafeMutableBufferPointer<UInt8>) {
-    let count = places.count
-    var list = lists.list(of: places.lowerBound)
-    for (row, place) in places.enumerated() {
-      while place >= Int(lists.offsets[list + 1]) { list += 1 }
-      let local = place - Int(lists.offsets[list])
-      let block = (blocks[list] + local / Int(MK_BLOCK)) * pairCount
-      for pair in 0..<pairCount {
-        all[(block + pair) * Int(MK_BLOCK) + local % Int(MK_BLOCK)] =
-          codes[2 * pair * count + row] | codes[(2 * pair + 1) * count + row] << 4
+  mutating func withRooms(_ body: (Rooms) -> Void) {
+    codes.withUnsafeMutableBufferPointer { codes in
+      squares.withUnsafeMutableBufferPointer { squares in
+        blockSquares.withUnsafeMutableBufferPointer { blockSquares in
+          body(Rooms(pairCount: pairCount, codes: codes, squares: squares, blockSquares: blockSquares))
+        }
       }
     }
   }

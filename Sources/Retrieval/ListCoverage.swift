@@ -128,11 +128,11 @@ struct Shares {
     squares += share * share
   }
 
-  /// The mean, less one and a half times its standard error: other queries are not these, and in one case of fifteen they are
-  /// harder than that allows for.
+  /// The mean, less two and a half times its standard error: other queries are not these, and in one case of two hundred they
+  /// are harder than that allows for.
   var low: Float {
     guard count > 0 else { return 0 }
     let mean = sum / count
-    return Float(mean - 1.5 * (max(0, squares / count - mean * mean) / count).squareRoot())
+    return Float(mean - 2.5 * (max(0, squares / count - mean * mean) / count).squareRoot())
   }
 }

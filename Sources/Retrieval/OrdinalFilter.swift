@@ -14,7 +14,7 @@ package struct OrdinalFilter {
   /// The same in the order of the index, if it was made.
   package let placed: PlacedFilter?
 
-  /// Counts the bits unless `allowedCount` is known: about 5 µs for a million.
+  /// Counts the bits unless `allowedCount` is known, or a quarter of many: less than a microsecond for a million.
   ///
   /// `words` has at least `(bitCount + 63) / 64` words; bits from `bitCount` on are 0. `placed` is of these words and of
   /// the index that is searched.
@@ -23,8 +23,21 @@ package struct OrdinalFilter {
   ) {
     self.words = words
     self.bitCount = bitCount
-    self.allowedCount = allowedCount ?? Int(mk_active().pointee.count_bits(words, (bitCount + 63) / 64))
+    self.allowedCount = allowedCount ?? Self.count(words, wordCount: (bitCount + 63) / 64)
     self.placed = placed
+  }
+
+  /// Words of each ``piece`` that are counted where there are many.
+  private static var counted: Int { 64 }
+  private static var piece: Int { 256 }
+
+  private static func count(_ words: UnsafePointer<UInt64>, wordCount: Int) -> Int {
+    let countBits = mk_active().pointee.count_bits
+    let begins = stride(from: 0, to: wordCount - piece + 1, by: piece)
+    let about = begins.reduce(0) { $0 + Int(countBits(words + $1, counted)) } * piece / counted
+    // Of few it matters how many.
+    return about > 4 * PartitionedIndex.filteredExactCountMax
+      ? min(about, wordCount * 64) : Int(countBits(words, wordCount))
   }
 
   package func allows(_ ordinal: UInt32) -> Bool {

@@ -81,7 +81,7 @@ package struct PartitionedIndex: Sendable {
       precondition(
         allowed.placed?.digest ?? parts[0].index.digest == parts[0].index.digest, "and of this index")
     }
-    guard let start = query.baseAddress, k > 0, query.allSatisfy(\.isFinite) else { return SearchOutcome() }
+    guard let start = query.baseAddress, k > 0, Self.areFinite(query) else { return SearchOutcome() }
     let clock = SearchClock(deadline: deadline, time: time)
     let isSmall = count <= Self.exactCountMax && parts[0].vectors != nil
     let isNarrow = allowed.map { $0.allowedCount <= Self.filteredExactCountMax } ?? false
@@ -96,6 +96,13 @@ package struct PartitionedIndex: Sendable {
       index: self, query: start, k: k, allowed: allowed, clock: clock, scratch: scratch)
     if let allowed, !isSmall { search.scoreAllowed(allowed) } else { search.scoreAll() }
     return search.finish()
+  }
+
+  /// Without a branch for each, as `allSatisfy` has.
+  private static func areFinite(_ values: UnsafeBufferPointer<Float>) -> Bool {
+    var largest: UInt32 = 0
+    for value in values { largest = max(largest, value.bitPattern & 0x7fff_ffff) }
+    return largest < Float.infinity.bitPattern
   }
 
   /// A filter's bits in the order of the index, for ``OrdinalFilter/placed``; `nil` where all is searched exactly anyway.

@@ -1,103 +1,56 @@
 internal import Base
 internal import CKernels
 
-/// Sums codes, and scores rows of tails, list by list, into the pool.
+/// Sums codes, and scores rows of tails, into the pool.
 extension Search {
-  /// Scans one list of each part. False when the deadline has come.
-  mutating func scan(_ key: UInt64) -> Bool {
-    let list = Int(mk_key_ordinal(key))
-    guard scanCodes(list, score: whole(listScore(list))) else { return false }
-    guard index.parts.count > 1 else { return true }
+  /// Blocks that are scanned together, or somewhat more: what is found raises what the next ones are chosen by, and titles are
+  /// looked up in a filter the quicker the more they are.
+  var blocksTogether: Int { allowedWords == nil ? 8 : 32 }
+
+  /// Scans some blocks, while those ahead are fetched. False when the deadline has come.
+  mutating func scan(_ blocks: UnsafeMutablePointer<mk_blocks>, ahead: UnsafePointer<mk_blocks>) -> Bool {
+    if isLate() { return false }
+    guard let ordinals = base.ordinals.baseAddress else { return false }
+    let pool = scratch.pool
+    let (places, scores) = (pool.pointee.places + pool.pointee.held, pool.pointee.scores + pool.pointee.held)
+    outcome.scannedCount += blocks.pointee.titles
+    var added = 0
+    if let allowedWords, !asksFirst {
+      added = indexKernels.pointee.scan_asking(
+        scratch.codes, pool.pointee.floor, blocks, ahead, ordinals, allowedWords, places, scores)
+    } else {
+      if let allowedWords {
+        if placed == nil { mk_fetch_blocks(nil, ordinals, ahead) }
+        indexKernels.pointee.ask(placed, ordinals, allowedWords, blocks, &seen.counts)
+      }
+      added = indexKernels.pointee.scan(scratch.codes, pool.pointee.floor, blocks, ahead, places, scores)
+    }
+    mk_pool_take(pool, added, SearchScratch.blockCount)
+    // A byte of codes costs as much as some of rows where there are no wide vectors.
+    clock.count(bytes: blocks.pointee.titles * lists.pairCount * 4)
+    if allowedWords != nil {
+      if asksFirst { lookAtFilter() }
+      setKeep()
+    }
+    return true
+  }
+
+  /// Fetches what the first scan would wait for.
+  func fetch(_ blocks: UnsafePointer<mk_blocks>) {
+    mk_fetch_blocks(
+      scratch.codes, allowedWords != nil && placed == nil ? base.ordinals.baseAddress : nil, blocks)
+  }
+
+  var hasTails: Bool { index.parts.count > 1 }
+
+  /// Scores the rows of a list of all tails. False when the deadline has come.
+  mutating func scanTails(_ list: Int) -> Bool {
     var place = base.count
     for part in index.parts.dropFirst() {
       guard scanRows(list, of: part, firstPlace: place) else { return false }
       place += part.index.count
     }
     return true
-  }
-
-  private mutating func scanCodes(_ list: Int, score: Int32) -> Bool {
-    let pool = scratch.pool
-    let end = Int(base.offsets[list + 1])
-    var next = Int(base.offsets[list])
-    var summed = 0
-    var block = Int(lists.blocks[list])
-    while next < end {
-      if isLate() { return false }
-      let count = min(SearchScratch.blockCount, end - next)
-      // A list whose best can't be good enough is not read.
-      if score &+ sumMax >= pool.pointee.floor {
-        mk_pool_take(pool, sumCodes(next, count, block: block, score), SearchScratch.blockCount)
-        summed = max(summed, count)
-      }
-      outcome.scannedCount += count
-      // A byte of codes costs as much as some of rows where there are no wide vectors.
-      clock.count(bytes: count * lists.pairCount * 4)
-      next += count
-      block += SearchScratch.blockCount / Int(MK_BLOCK)
-    }
-    fetchAhead(after: summed)
-    return true
-  }
-
-  /// Puts those of `count` titles from `place` on whose codes are good enough, and which the filter lets pass, behind what
-  /// the pool holds; returns how many.
-  private mutating func sumCodes(_ place: Int, _ count: Int, block: Int, _ score: Int32) -> Int {
-    let pool = scratch.pool
-    let (places, scores) = (pool.pointee.places + pool.pointee.held, pool.pointee.scores + pool.pointee.held)
-    guard let codes = lists.codes.baseAddress.map({ $0 + block * Int(MK_BLOCK) * lists.pairCount }),
-      let tables = scratch.tables.baseAddress, let ordinals = base.ordinals.baseAddress.map({ $0 + place })
-    else { return 0 }
-    let open = openTitles(place, count, block: block)
-    guard let allowedWords, open == nil else {
-      return indexKernels.pointee.scan(
-        codes, count, lists.pairCount, tables, pool.pointee.floor, score, open, &ahead, UInt32(place), places,
-        scores)
-    }
-    var asked = 0
-    let added = indexKernels.pointee.scan_asking(
-      codes, count, lists.pairCount, tables, pool.pointee.floor, score, ordinals, allowedWords, &ahead,
-      UInt32(place), places, scores, &asked)
-    seen.add(asked: asked, passed: added)
-    return added
-  }
-
-  /// Which of `count` titles from `place` on a filter lets pass, a bit each, if that is known or worth finding out before
-  /// their codes are summed.
-  private mutating func openTitles(_ place: Int, _ count: Int, block: Int) -> UnsafePointer<UInt64>? {
-    guard asksFirst, let allowedWords, let ordinals = base.ordinals.baseAddress,
-      let words = scratch.openWords.baseAddress
-    else { return nil }
-    if placed == nil {
-      indexKernels.pointee.place_allowed(ordinals + place, count, allowedWords, words)
-      if let next = ahead.ordinals { mk_fetch_bytes(next, 4 * ahead.count) }
-    }
-    let open = placed.map { $0 + block } ?? words
-    let wordCount = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
-    seen.add(asked: count, passed: Int(kernels.pointee.count_bits(open, wordCount)))
-    return UnsafePointer(open)
-  }
-
-  /// A list's codes, to be fetched while another's are summed: memory, not sums, is what a scan waits for.
-  func codes(of key: UInt64) -> mk_ahead {
-    let list = Int(mk_key_ordinal(key))
-    guard let codes = lists.codes.baseAddress, let ordinals = base.ordinals.baseAddress else {
-      return mk_ahead()
-    }
-    return mk_ahead(
-      codes: codes + Int(lists.blocks[list]) * Int(MK_BLOCK) * lists.pairCount,
-      ordinals: ordinals + Int(base.offsets[list]),
-      count: min(Int(base.offsets[list + 1] - base.offsets[list]), SearchScratch.blockCount))
-  }
-
-  /// Fetches what is ahead of more than `count` titles, beside which it was not.
-  func fetchAhead(after count: Int) {
-    let blocks = (count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
-    let first = blocks * Int(MK_BLOCK)
-    guard ahead.count > first, let codes = ahead.codes, let ordinals = ahead.ordinals else { return }
-    let blockCount = (ahead.count + Int(MK_BLOCK) - 1) / Int(MK_BLOCK)
-    mk_fetch_bytes(codes + first * lists.pairCount, (blockCount - blocks) * Int(MK_BLOCK) * lists.pairCount)
-    if allowedWords != nil, placed == nil { mk_fetch_bytes(ordinals + first, 4 * (ahead.count - first)) }
   }
 
   /// A tail has no codes: the rows of its lists are scored at once.

@@ -1,8 +1,8 @@
 internal import Base
 internal import CKernels
 
-/// One query's way through an index: rank the lists, scan the codes of the best, score by their rows those that the codes
-/// leave, and by their vectors those that rows can't tell apart.
+/// One query's way through an index: rank the lists, choose blocks of the best, scan their codes, score by their rows those
+/// titles that the codes leave, and by their vectors those that rows can't tell apart.
 ///
 /// Nothing here is larger than it looks: all that grows lies in the scratch. Not copied: copies are made where a call needs
 /// none, and count every reference in it.
@@ -31,17 +31,23 @@ struct Search: ~Copyable {
   var unit: Float = 0
   /// The query's length, where its largest magnitude is 1.
   private(set) var length: Float = 0
-  /// Scores by codes are whole numbers: so many make 1. All are too low by `offset`, and sums are at most `sumMax`.
-  private var perUnit: Float = 1
+  /// Scores by codes are whole numbers: so many make 1. All are too low by `offset`.
+  private(set) var perUnit: Float = 1
   var offset: Float = 0
-  var sumMax: Int32 = 0
-  /// How far below a candidate's score a list's rank may be, in their unit.
+  /// How far below a candidate's score a block's rank may be, in whole numbers, and how much further a list's.
   private var margin: Float = 0
+  private var listMargin: Float = 0
+  /// Lists that are in their order, and how many of them were looked into.
+  private var ranked = 0
+  private var cursor = mk_cursor()
   var seen = FilterSeen()
-  /// Whether a filter is asked about all titles of a list, not about those whose scores are good enough. A placed one is.
+  /// Candidates that are to be kept in the end, and how many fewer at first, as a part of them.
+  var keepGoal = 0
+  var keepLess: Float = 0
+  /// Titles that were scanned when there was a floor.
+  private var scannedWithout: Int?
+  /// Whether a filter is asked about all titles of a block, not about those whose scores are good enough. A placed one is.
   var asksFirst: Bool
-  /// What is fetched while codes are summed.
-  var ahead = mk_ahead()
   var outcome = SearchOutcome()
 
   init?(
@@ -62,7 +68,7 @@ struct Search: ~Copyable {
         ? Float($0.allowedCount) / Float(max(1, index.count)) : nil
     }
     placed = allowed?.placed?.words.baseAddress
-    asksFirst = placed != nil
+    asksFirst = allowed != nil
     self.clock = clock
     self.scratch = scratch
   }
@@ -70,22 +76,23 @@ struct Search: ~Copyable {
   mutating func run() -> SearchOutcome {
     prepareQuery()
     scoreLists()
-    var ranked = rank(listsAtFirst)
+    ranked = rank(listsAtFirst)
     prepareTables()
+    prepareMiddles()
     begin()
-    ahead = codes(of: scratch.listKeys[0])
-    fetchAhead(after: 0)
-    var next = 0
-    while next < base.listCount, reaches(scratch.listKeys[next], after: next) {
-      if next + 1 >= ranked, ranked < base.listCount {
-        ranked = rank(min(base.listCount, 2 * ranked))
+    layOut(0..<ranked)
+    mk_fetch_lists(scratch.middles, scratch.rankedLists.baseAddress, ranked)
+    var (blocks, ahead) = (scratch.blocks, scratch.blocksAhead)
+    var isDone = !choose(blocks)
+    fetch(blocks)
+    while !isDone, blocks.pointee.count > 0 {
+      guard choose(ahead), scan(blocks, ahead: ahead) else { break }
+      (blocks, ahead) = (ahead, blocks)
+      // What was scanned meanwhile may let a filter reach further.
+      if blocks.pointee.count == 0 {
+        isDone = !choose(blocks)
+        fetch(blocks)
       }
-      let more = next + 1 < ranked && reaches(scratch.listKeys[next + 1], after: next + 1)
-      ahead = more ? codes(of: scratch.listKeys[next + 1]) : mk_ahead()
-      guard scan(scratch.listKeys[next]) else { break }
-      next += 1
-      outcome.probedListCount = next
-      if allowedWords != nil, next % Self.shareSeenIn == 0 { lookAtFilter() }
     }
     finish()
     return outcome
@@ -112,8 +119,9 @@ struct Search: ~Copyable {
     guard let scaled = scratch.query.baseAddress, let turned = scratch.turned.baseAddress,
       let products = scratch.products.baseAddress, let least = scratch.least.baseAddress,
       let largest = scratch.largest.baseAddress, let tables = scratch.tables.baseAddress,
-      let widths = lists.widths.baseAddress
+      let widths = lists.widths.baseAddress, let codes = lists.codes.baseAddress
     else { return }
+    scratch.codes.pointee = mk_codes(codes: codes, pairs: lists.pairCount, tables: tables)
     let groups = 2 * lists.pairCount
     if let turn = lists.turn.baseAddress, let book = lists.book.baseAddress {
       kernels.pointee.dot_floats(turn, index.dimensions, lists.turnedCount, scaled, index.dimensions, turned)
@@ -136,14 +144,33 @@ struct Search: ~Copyable {
     }
     perUnit = 1 / step
     indexKernels.pointee.tables(products, least, groups, perUnit, tables)
-    for group in 0..<groups {
-      offset += least[group]
-      sumMax += Int32(((largest[group] - least[group]) * perUnit).rounded(.toNearestOrEven))
-    }
+    for group in 0..<groups { offset += least[group] }
+  }
+
+  /// The turned query in bytes, to choose blocks by.
+  private mutating func prepareMiddles() {
+    guard let turned = scratch.turned.baseAddress, let query = scratch.middleQuery.baseAddress,
+      let rows = lists.blockRows.baseAddress,
+      let spreads = lists.blockSpreads.baseAddress
+    else { return }
+    // The lower halves of its numbers are left out, as where lists are ranked.
+    let unit =
+      128
+      * mk_quantise_query(
+        turned, lists.turnedCount, lists.blockWidth, query, query + lists.blockWidth)
+    var sum: Int32 = 0
+    for place in 0..<lists.blockWidth { sum += Int32(query[place]) }
+    scratch.middles.pointee = mk_middles(
+      rows: rows, width: lists.blockWidth, spreads: spreads, query: query, bias: 128 * sum,
+      unit: min(1e20, lists.blockStep * unit * perUnit),
+      weight: min(1e20, base.spreadWeight * length * perUnit))
   }
 
   private mutating func begin() {
-    mk_pool_begin(scratch.pool, effort.kept(k: k))
+    keepGoal = effort.kept(k: k)
+    keepLess = allowedShare.map { Self.keepLess(share: $0) } ?? 0
+    mk_pool_begin(scratch.pool, keepGoal)
+    setKeep()
     setReach(effort.reach)
   }
 
@@ -156,19 +183,51 @@ struct Search: ~Copyable {
     Float(scratch.listDots[list]) * lists.centroidScales[list] * listUnit
   }
 
-  /// Whether a list may have candidates that are good enough: after `next` others, of which none ranked lower.
-  private func reaches(_ key: UInt64, after next: Int) -> Bool {
+  /// What a list must rank above to have blocks that are looked into.
+  private var least: Float {
     let pool = scratch.pool
-    if pool.pointee.inside < pool.pointee.keep { return true }
-    // What a filter keeps is known only then.
-    if allowedWords != nil, next < Self.shareSeenIn { return true }
     // None can be better than the worst where all are alike, as for a query of zeros.
-    return (mk_key_score(key) * listUnit + margin) * perUnit > Float(pool.pointee.floor)
+    return pool.pointee.floor == .min ? -.infinity : Float(pool.pointee.floor) - margin
   }
 
-  /// Candidates' scores are too low by the offset, and lists are compared with them.
+  /// How many candidates are kept by now: what comes later takes the places that are left.
+  mutating func setKeep() {
+    let pool = scratch.pool
+    if pool.pointee.floor != .min, scannedWithout == nil { scannedWithout = outcome.scannedCount }
+    let part = scannedWithout.map { Float($0) / Float(max(1, outcome.scannedCount)) } ?? 1
+    pool.pointee.keep = Int(Float(keepGoal) * (1 - keepLess * part))
+  }
+
+  /// Candidates' scores are too low by the offset, and lists and blocks are compared with them.
   mutating func setReach(_ reach: Float) {
-    margin = (reach.isFinite ? reach * length * lists.meanSpread : reach) - offset
+    let spread = length * lists.meanSpread
+    margin = ((reach.isFinite ? reach * spread : reach) - offset) * perUnit
+    listMargin = Self.listReach * spread * perUnit
+  }
+
+  /// A block may lie so much nearer than its list does, in lists' mean spreads.
+  private static var listReach: Float { 0.04 }
+
+  /// Chooses blocks of the next lists that may have candidates that are good enough, about as many as are scanned together:
+  /// none when there are none. False when the deadline has come.
+  private mutating func choose(_ blocks: UnsafeMutablePointer<mk_blocks>) -> Bool {
+    let least = least
+    (blocks.pointee.count, blocks.pointee.titles) = (0, 0)
+    guard let rankedLists = scratch.rankedLists.baseAddress else { return true }
+    while cursor.list < base.listCount {
+      if cursor.list == ranked {
+        ranked = rank(min(base.listCount, 2 * ranked))
+        layOut(cursor.list..<ranked)
+      }
+      // Tails are scanned list by list.
+      let end = hasTails ? cursor.list + 1 : ranked
+      indexKernels.pointee.choose(
+        scratch.middles, rankedLists, end, least, least - listMargin, blocksTogether, &cursor, blocks)
+      outcome.probedListCount = cursor.list + (cursor.block > 0 ? 1 : 0)
+      guard cursor.list == end else { return true }
+      if hasTails, !scanTails(Int(mk_key_ordinal(scratch.listKeys[end - 1]))) { return false }
+    }
+    return true
   }
 
   /// The largest magnitude of the scores of the lists that rank first.
@@ -207,5 +266,18 @@ struct Search: ~Copyable {
       dots, scales, numbers, 0, base.listCount, threshold, nil, keys, &passed)
     mk_best_in_order(keys, found, found, spare)
     return found
+  }
+
+  /// Gathers what a scan needs of the lists of some ranks: one after the other they would be waited for.
+  private func layOut(_ ranks: Range<Int>) {
+    guard let offsets = base.offsets.baseAddress else { return }
+    for rank in ranks {
+      let key = scratch.listKeys[rank]
+      let list = Int(mk_key_ordinal(key))
+      scratch.rankedLists[rank] = mk_list(
+        number: lists.blocks[list], place: offsets[list], titles: offsets[list + 1] - offsets[list],
+        rank: mk_key_score(key) * listUnit * perUnit,
+        score: max(-0x1p24, min(0x1p24, listScore(list) * perUnit)))
+    }
   }
 }

@@ -20,10 +20,15 @@ package final class SearchScratch {
   let least: UnsafeMutableBufferPointer<Float>
   let largest: UnsafeMutableBufferPointer<Float>
   let tables: UnsafeMutableBufferPointer<UInt8>
+  /// The turned query in whole numbers, the upper halves and then the lower, and what blocks are chosen by.
+  let middleQuery: UnsafeMutableBufferPointer<Int8>
+  let middles: UnsafeMutablePointer<mk_middles>
+  let codes: UnsafeMutablePointer<mk_codes>
+  /// Blocks that are scanned, and those that are next.
+  let blocks: UnsafeMutablePointer<mk_blocks>
+  let blocksAhead: UnsafeMutablePointer<mk_blocks>
   /// Candidates by their codes.
   let pool: UnsafeMutablePointer<mk_pool>
-  /// A filter's bits of the titles that are looked at.
-  let openWords: UnsafeMutableBufferPointer<UInt64>
   /// Candidates that are scored.
   let keys: UnsafeMutableBufferPointer<UInt64>
   let spareKeys: UnsafeMutableBufferPointer<UInt64>
@@ -36,9 +41,10 @@ package final class SearchScratch {
   private(set) var listDots: UnsafeMutableBufferPointer<Int32>
   private(set) var listRanks: UnsafeMutableBufferPointer<Int32>
   private(set) var listSpare: UnsafeMutableBufferPointer<UInt64>
+  private(set) var rankedLists: UnsafeMutableBufferPointer<mk_list>
 
   /// Titles that are taken at once.
-  static let blockCount = 4096
+  static let blockCount = Int(MK_TOGETHER) * Int(MK_BLOCK)
   /// Candidates that may be scored by their rows: four times as many as there are results.
   static let keptCountMax = Limits.candidateCountMax * 4
   private static let poolCount = keptCountMax * 3 + blockCount + Int(MK_KEEP_SLACK)
@@ -63,7 +69,13 @@ package final class SearchScratch {
         held: 0, keep: 0, inside: 0,
         bin: 0,
         shift: 0, base: 0, floor: 0))
-    openWords = .allocate(capacity: Self.blockCount / Int(MK_BLOCK))
+    middleQuery = .allocate(capacity: 2 * IndexHead.blockWidth(turnedCount: Limits.dimensionsMax))
+    middles = .allocate(capacity: 1)
+    codes = .allocate(capacity: 1)
+    blocks = .allocate(capacity: 1)
+    blocksAhead = .allocate(capacity: 1)
+    blocks.initialize(to: mk_blocks())
+    blocksAhead.initialize(to: mk_blocks())
     keys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     spareKeys = .allocate(capacity: Self.keptCountMax + Self.blockCount)
     dots = .allocate(capacity: Self.keptCountMax)
@@ -73,6 +85,7 @@ package final class SearchScratch {
     listDots = .allocate(capacity: 0)
     listRanks = .allocate(capacity: 0)
     listSpare = .allocate(capacity: 0)
+    rankedLists = .allocate(capacity: 0)
     ordinals.initialize(repeating: 0)
     scores.initialize(repeating: 0)
   }
@@ -92,7 +105,11 @@ package final class SearchScratch {
     pool.pointee.scores.deallocate()
     pool.pointee.bins.deallocate()
     pool.deallocate()
-    openWords.deallocate()
+    middleQuery.deallocate()
+    middles.deallocate()
+    codes.deallocate()
+    blocks.deallocate()
+    blocksAhead.deallocate()
     keys.deallocate()
     spareKeys.deallocate()
     dots.deallocate()
@@ -102,6 +119,7 @@ package final class SearchScratch {
     listDots.deallocate()
     listRanks.deallocate()
     listSpare.deallocate()
+    rankedLists.deallocate()
   }
 
   /// Room for an index's lists. Allocates only when there are more than ever before.
@@ -112,11 +130,13 @@ package final class SearchScratch {
     listDots.deallocate()
     listRanks.deallocate()
     listSpare.deallocate()
+    rankedLists.deallocate()
     listKeys = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
     listNumbers = .allocate(capacity: listCount)
     listDots = .allocate(capacity: listCount)
     listRanks = .allocate(capacity: listCount)
     listSpare = .allocate(capacity: listCount + Int(MK_SELECT_SLACK))
+    rankedLists = .allocate(capacity: listCount)
     for list in 0..<listCount { listNumbers.initializeElement(at: list, to: UInt32(list)) }
   }
 }

@@ -6,7 +6,7 @@ internal import CKernels
 ///
 ///     HEAD  u32 × 16: dimensions, bytes a row, titles, lists, pairs of codes, turned dimensions, tuned reach (f32), kept
 ///           and whether to refine, lists' digest (2 words), weight of lists' spread (f32), lists that the tuned effort
-///           takes, what filters add to its reach (f32 × 2, ``FilterLaw``), 0
+///           takes, what filters add to its reach (f32 × 2, ``FilterLaw``), a step of blocks' rows (f32)
 ///     OFFS  u32: lists + 1 places in what follows        ORDN  u32: the ordinal of each place
 ///     ROWS  u8: its row, biased by 128, 64-byte aligned   STEP  u8: which of 256 steps the row counts in
 ///     STPS  f32 × 256: the steps, rising
@@ -18,12 +18,16 @@ internal import CKernels
 ///     TURN  f32: a row of `dimensions` for each turned dimension
 ///     WIDE  u16: turned dimensions of each code           BOOK  f32: for each turned dimension 16 codewords' values
 ///     CODE  u8: blocks of 64 titles, list by list; for each pair 64 bytes, the first code in the lower half
+///     BMID  u8: for each block a row, biased by 128 and filled up to a multiple of 4: where its titles lie from the list's
+///           centroid, in turned dimensions. Of a list the first 4 bytes of all blocks, then the second 4, and so on. Codes
+///           tell what lies between there and a title
+///     BSPR  f32: how far a block's titles lie from there (root mean square)
 ///     TUNE  f32: recall@500, reach, kept, whether refined, lists, as measured at build
 ///
 /// Guard for `@unchecked Sendable`: the pointers lead into the segment's mapping, which is kept and never changes.
 package struct VectorIndex: @unchecked Sendable {
   package static let kind: SegmentTag = "IVQ4"
-  package static let formatVersion: UInt32 = 4
+  package static let formatVersion: UInt32 = 5
 
   package let name: String
   package let count: Int

@@ -6,7 +6,7 @@ package import Base
 package struct Manifest: Sendable, Equatable {
   /// The version of this reader, which rises when a segment's format changes. A manifest that asks for a higher one is
   /// refused before anything of its snapshot is fetched.
-  package static let readerVersion: UInt32 = 3
+  package static let readerVersion: UInt32 = 4
   /// How far ahead of our clock a manifest's or an order's maker may be.
   package static let clockSkewMilliseconds: Int64 = 5 * 60 * 1000
   package static let versionByteCountMax = 128

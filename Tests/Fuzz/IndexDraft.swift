@@ -35,7 +35,7 @@ struct IndexDraft {
     let head = IndexHead(
       dimensions: dimensions, rowStride: stride, titleCount: count, listCount: listCount, pairCount: pairs,
       turnedCount: turned, effort: SearchEffort(reach: 0, kept: 20, lists: 1), spreadWeight: 0.4,
-      filterLaw: FilterLaw(chanceReach: -0.1, listsReach: 0.1),
+      filterLaw: FilterLaw(chanceReach: -0.1, listsReach: 0.1), blockStep: 0.01,
       digest: base?.digest ?? 1)
     var sections = [
       Self.section("HEAD", head.words), Self.section("OFFS", offsets + [UInt32(count)]),
@@ -55,6 +55,7 @@ struct IndexDraft {
         Self.section("TURN", floats(turned * dimensions, -1...1)), Self.section("WIDE", widths),
         Self.section("BOOK", floats(turned * Int(MK_BOOK), -1...1)),
         Self.section("CODE", bytes(blocks * Int(MK_BLOCK) * pairs)),
+        Self.section("BMID", bytes(blocks * head.blockWidth)), Self.section("BSPR", floats(blocks, 0...1)),
         Self.section("TUNE", [Float](repeating: 0, count: 2 * EffortPoint.wordCount)),
       ]
     }

@@ -63,10 +63,12 @@ struct CodeBooksTests {
     let dimensions = 16
     let values = clustered(2000, dimensions: dimensions, clusters: 1)
     let centroids = Centroids([Float](repeating: 0.1, count: dimensions), dimensions: dimensions)
-    let books = CodeBooks(
-      residuals: values, centroids: centroids, sizes: [2000], pairCount: 8, seed: 1)
-    #expect(books.pairCount == 8 && books.widths.reduce(0) { $0 + Int($1) } == books.turnedCount)
-    let codes = books.encode(values, count: 2000)
+    let turn = CodeTurn(residuals: values, centroids: centroids, sizes: [2000], pairCount: 8)
+    #expect(turn.pairCount == 8 && turn.widths.reduce(0) { $0 + Int($1) } == turn.count)
+    var turned = [Float](repeating: 0, count: 2000 * turn.count)
+    turn.turn(values, rowCount: 2000, into: &turned)
+    let books = CodeBooks(turn, sample: turned, seed: 1)
+    let codes = books.encode(turned, count: 2000)
     #expect(codes.count == 2000 * 16 && codes.allSatisfy { $0 < 16 })
     let query = unit((0..<dimensions).map { Float($0 % 5) - 2 })
     var (loss, all) = (Float(0), Float(0))
@@ -74,12 +76,12 @@ struct CodeBooksTests {
       let exact = (0..<dimensions).reduce(Float(0)) { $0 + query[$1] * values[row * dimensions + $1] }
       var told: Float = 0
       var first = 0
-      for (group, width) in books.widths.enumerated() {
+      for (group, width) in turn.widths.enumerated() {
         for dimension in first..<first + Int(width) {
-          let turned = (0..<dimensions).reduce(Float(0)) {
-            $0 + query[$1] * books.turn[dimension * dimensions + $1]
+          let across = (0..<dimensions).reduce(Float(0)) {
+            $0 + query[$1] * turn.rows[dimension * dimensions + $1]
           }
-          told += turned * books.book[dimension * 16 + Int(codes[group * 2000 + row])]
+          told += across * books.book[dimension * 16 + Int(codes[group * 2000 + row])]
         }
         first += Int(width)
       }

@@ -100,11 +100,11 @@ struct ListCoverageTests {
     #expect(found(0) != found(4))
   }
 
-  @Test("one and a half standard errors are taken off the mean of shares")
+  @Test("two and a half standard errors are taken off the mean of shares")
   func low() {
     var shares = Shares()
     #expect(shares.low == 0)
     for found in [8, 10, 6, 8] { shares.add(found, of: 10) }
-    #expect(abs(shares.low - (0.8 - 1.5 * 0.1414 / 2)) < 0.001)
+    #expect(abs(shares.low - (0.8 - 2.5 * 0.1414 / 2)) < 0.001)
   }
 }

@@ -7,7 +7,7 @@ import Testing
 struct VectorIndexTests {
   private struct Draft {
     /// 3 dimensions, rows of 64 bytes, 4 titles in 2 lists, 1 pair of codes over 3 turned dimensions, reach 0, 600 kept.
-    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 0, 600, 0, 7, 0, 0, 1, 0, 0, 0]
+    var head: [UInt32] = [3, 64, 4, 2, 1, 3, 0, 600, 0, 7, 0, 0, 1, 0, 0, Float(0.01).bitPattern]
     var centroids: [Float] = [1, 0, 0, 0, 1, 0]
     var centroidScales: [Float] = [0.01, 0.01]
     var spreads: [Float] = [0.5, 0]
@@ -20,6 +20,8 @@ struct VectorIndexTests {
     var widths: [UInt16] = [1, 2]
     var book = [Float](repeating: 0.5, count: 48)
     var codeBytes = 128
+    var blockBytes = 8
+    var blockSpreads: [Float] = [0.5, 0]
     var curve: [Float] = [0.9, 0.25, 600, 0, 1]
     var leavesOut: [SegmentTag] = []
 
@@ -44,6 +46,8 @@ struct VectorIndexTests {
       try add("WIDE", widths)
       try add("BOOK", book)
       try add("CODE", [UInt8](repeating: 0, count: codeBytes))
+      try add("BMID", [UInt8](repeating: 128, count: blockBytes))
+      try add("BSPR", blockSpreads)
       try add("TUNE", curve)
       try writer.finish()
       return try VectorIndex(opening: MappedBytes(path: path), name: "index")
@@ -76,7 +80,9 @@ struct VectorIndexTests {
     var draft = Draft()
     draft.head[4] = 0
     draft.head[5] = 0
-    draft.leavesOut = ["CENT", "CEN8", "CSCL", "SPRD", "TURN", "WIDE", "BOOK", "CODE", "TUNE"]
+    draft.leavesOut = [
+      "CENT", "CEN8", "CSCL", "SPRD", "TURN", "WIDE", "BOOK", "CODE", "BMID", "BSPR", "TUNE",
+    ]
     let index = try draft.open(in: Scratch())
     #expect(index.centroids == nil && index.recallCurve.isEmpty)
   }
@@ -127,6 +133,11 @@ struct VectorIndexTests {
     #expect(try refusal { $0.widths = [2, 2] }?.place == "index section WIDE")
     #expect(try refusal { $0.widths = [.max, 4] }?.place == "index section WIDE")
     #expect(try refusal { $0.codeBytes = 127 }?.place == "index section CODE")
+    #expect(try refusal { $0.blockBytes = 12 }?.place == "index section BMID")
+    #expect(try refusal { $0.blockSpreads = [1] }?.place == "index section BSPR")
+    #expect(try refusal { $0.blockSpreads[1] = -1 }?.place == "index section BSPR")
+    #expect(try refusal { $0.head[15] = Float.nan.bitPattern }?.place == "index section HEAD")
+    #expect(try refusal { $0.head[15] = Float(-0.5).bitPattern }?.place == "index section HEAD")
     #expect(try refusal { $0.leavesOut = ["TUNE"] }?.place == "index section TUNE")
   }
 
@@ -159,7 +170,7 @@ struct VectorIndexTests {
       let file = round % 2
       for _ in 0..<(round % 5 + 1) {
         // Half of the damage goes to the header and the table, where it hurts most.
-        let end = round % 4 < 2 ? 64 + 15 * 32 : bytes[file].count
+        let end = round % 4 < 2 ? 64 + 17 * 32 : bytes[file].count
         bytes[file][Int.random(in: 0..<end, using: &random)] = UInt8.random(in: 0...255, using: &random)
       }
       if round % 10 == 9 { bytes[file].removeLast(Int.random(in: 1..<bytes[file].count, using: &random)) }

@@ -21,13 +21,58 @@
 // Candidates that a scan may write beyond those that there are.
 #define MK_KEEP_SLACK 16
 
-// What is fetched while codes are summed, block by block: those of a list that is scanned later, and its ordinals where
-// a scan asks about some. `count` titles; 0 for nothing.
-typedef struct mk_ahead {
-  const uint8_t *_Nullable codes;
-  const uint32_t *_Nullable ordinals;
+// Blocks that are scanned: their numbers, the places of their first titles, what is added to their titles' sums, and a
+// bit for each title that may pass. MK_TOGETHER at most; more may be written.
+#define MK_TOGETHER 64
+typedef struct mk_blocks {
   size_t count;
-} mk_ahead;
+  // Of the blocks, as they were chosen.
+  size_t titles;
+  uint64_t open[MK_TOGETHER + 16];
+  uint32_t number[MK_TOGETHER + 16];
+  uint32_t place[MK_TOGETHER + 16];
+  int32_t offset[MK_TOGETHER + 16];
+} mk_blocks;
+
+// What blocks are chosen by: where the titles of each lie from their list's centroid, and how far from there, beside a
+// query. `rows` are biased by 128, of `width` bytes, a multiple of 4: of a list the first 4 bytes of all blocks, then the
+// second 4, and so on. `bias` is 128 times the sum of the query's numbers. A product is worth `unit`, a spread `weight`,
+// both at most 1e20.
+typedef struct mk_middles {
+  const uint8_t *rows;
+  size_t width;
+  const float *spreads;
+  const int8_t *query;
+  int32_t bias;
+  float unit;
+  float weight;
+} mk_middles;
+
+// A list of `titles`, the first at `place`, in blocks of which the first has `number`; what it ranks by, and what its
+// centroid scores.
+typedef struct mk_list {
+  uint32_t number, place, titles;
+  float rank, score;
+} mk_list;
+
+// Where a choice goes on: so many lists are done, and of the next one so many blocks.
+typedef struct mk_cursor {
+  size_t list, block;
+} mk_cursor;
+
+// Titles that a filter was asked about and those that it let pass; pairs of them within a block.
+typedef struct mk_seen {
+  int64_t asked, passed, asked_pairs, passed_pairs;
+} mk_seen;
+
+// The codes that are summed, and what they are summed with: `pairs` pairs of tables, of which the two largest entries of
+// a pair are 255 or less together. Codes are blocks of MK_BLOCK titles: for each pair a byte a title, the first table's
+// code below the second's.
+typedef struct mk_codes {
+  const uint8_t *codes;
+  size_t pairs;
+  const uint8_t *tables;
+} mk_codes;
 
 typedef struct mk_index_kernels {
   const char *name;
@@ -38,20 +83,25 @@ typedef struct mk_index_kernels {
                    float *least, float *largest);
   // out[g][j] = (products[g][j] - least[g]) * factor, rounded, ties to even. The caller keeps it below 256.
   void (*tables)(const float *products, const float *least, size_t groups, float factor, uint8_t *out);
-  // Sums, for each of `count` titles, its two entries of `pairs` pairs of tables. Where sum + offset >= floor writes
-  // first + the title's number to `places` and the sum + offset to `scores`, in order; returns how many. Codes are
-  // blocks of MK_BLOCK titles: for each pair a byte a title, the first table's code below the second's. Tables stand in
-  // pairs, and the two largest entries of a pair are 255 or less together. Both outputs have room for `count` +
-  // MK_KEEP_SLACK.
-  // Where there is `open`, a bit a title, titles whose bit is not set are left out, and blocks without any not read.
-  size_t (*scan)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                 int32_t offset, const uint64_t *_Nullable open, const mk_ahead *ahead, uint32_t first,
+  // Chooses among the blocks of lists, from the cursor on to the list `end`, those for which the list's score, the product
+  // with the block's row and its spread are more than `least`. Adds them to `out` with their scores, rounded, at most 2^24
+  // either way. Ends where there are `wanted` or more, or before a list that has blocks left and ranks no higher than
+  // `list_least`.
+  void (*choose)(const mk_middles *middles, const mk_list *lists, size_t end, float least, float list_least,
+                 size_t wanted, mk_cursor *cursor, mk_blocks *out);
+  // Closes what a filter doesn't let pass: `placed` has a word for each block's number or, if it is NULL, `allowed` a
+  // bit for each of `ordinals`, which are by place. Leaves the blocks that are not closed altogether.
+  void (*ask)(const uint64_t *_Nullable placed, const uint32_t *ordinals, const uint64_t *allowed, mk_blocks *blocks,
+              mk_seen *seen);
+  // Sums, for each title of the blocks, its entries of the tables. Where sum + offset >= floor, and the title is open,
+  // writes its place, and the sum + offset to `scores`, in order; returns how many. Both outputs have room for all titles
+  // + MK_KEEP_SLACK. Fetches the codes of `ahead` meanwhile.
+  size_t (*scan)(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, const mk_blocks *ahead,
                  uint32_t *places, int32_t *scores);
-  // The same without `open`; left out are titles whose ordinals, one a title, have not their bit set in `allowed`. Only
-  // those whose sums are enough are looked up: `asked` gets their number.
-  size_t (*scan_asking)(const uint8_t *codes, size_t count, size_t pairs, const uint8_t *tables, int32_t floor,
-                        int32_t offset, const uint32_t *ordinals, const uint64_t *allowed, const mk_ahead *ahead,
-                        uint32_t first, uint32_t *places, int32_t *scores, size_t *asked);
+  // The same; left out are titles whose ordinals have not their bit set in `allowed`. Only those whose sums are enough are
+  // looked up. Fetches the ordinals of `ahead`, too.
+  size_t (*scan_asking)(const mk_codes *codes, int32_t floor, const mk_blocks *blocks, const mk_blocks *ahead,
+                        const uint32_t *ordinals, const uint64_t *allowed, uint32_t *places, int32_t *scores);
   // out[i] = steps[step[places[i]]] * sum over d of (row[d] - 128) * query[d], for the rows that `places` names, fetched
   // ahead. `stride` is a multiple of 64, and the query's numbers are 128 * high + low.
   void (*score_rows)(const uint8_t *rows, size_t stride, const uint8_t *step, const float *steps,
@@ -63,6 +113,11 @@ typedef struct mk_index_kernels {
 
 const mk_index_kernels *mk_index_active(void);
 const mk_index_kernels *_Nullable mk_index_at_level(int32_t level);
+
+// Fetches what blocks of the first lists are chosen by.
+void mk_fetch_lists(const mk_middles *middles, const mk_list *_Nullable lists, size_t count);
+// Fetches the codes of blocks, and their ordinals; NULL for what is not needed.
+void mk_fetch_blocks(const mk_codes *_Nullable codes, const uint32_t *_Nullable ordinals, const mk_blocks *blocks);
 
 // Writes the query as whole numbers of 15 bits, 128 * high + low, padded with zeros to `stride`; returns what a unit is
 // worth, or 0 for a query of zeros.
