@@ -1,7 +1,7 @@
 /// How much a search does: what recall costs.
 package struct SearchEffort: Sendable, Equatable {
-  /// Lists are looked into as long as they rank no further than this below the worst candidate that is kept, in mean spreads
-  /// of lists and for a query of unit length; negative where they must rank above it.
+  /// Blocks are scanned if they rank no further than this below the worst candidate that is kept, in mean spreads of lists and
+  /// for a query of unit length; negative where they must rank above it. Lists are looked into that rank a little lower.
   package var reach: Float
   /// Candidates that are kept by their codes and scored again by their rows, when k is 500; see ``kept(k:)``.
   package var kept: Int
@@ -17,7 +17,7 @@ package struct SearchEffort: Sendable, Equatable {
     self.lists = lists
   }
 
-  /// Every list is looked into.
+  /// Every list is looked into, and every block scanned.
   package static let reachAll = Float.infinity
   /// What a segment may say, but for ``reachAll``.
   static let reachMax: Float = 16
